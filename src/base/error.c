@@ -1,0 +1,101 @@
+/*
+ * Filling in struct error. Nothing here prints: see error.h for who does.
+ */
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/text.h"
+
+static char *format_text(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+
+static char *format_text(const char *format, va_list args)
+{
+	char *text = NULL;
+
+	if (vasprintf(&text, format, args) < 0)
+		abort();
+	return text;
+}
+
+int error_set(struct error *err, int code, const char *format, ...)
+{
+	va_list args;
+	char *message;
+
+	va_start(args, format);
+	message = format_text(format, args); /* before error_done(): it may quote the old message */
+	va_end(args);
+
+	error_done(err);
+	err->code = code;
+	err->message = message;
+	return -1;
+}
+
+int error_errno(struct error *err, int code, const char *format, ...)
+{
+	int saved = errno;
+	_cleanup_free_ char *context = NULL;
+	va_list args;
+
+	va_start(args, format);
+	context = format_text(format, args);
+	va_end(args);
+
+	error_set(err, code, "%s: %s", context, strerror(saved));
+	err->err = saved;
+	return -1;
+}
+
+int error_prefix(struct error *err, const char *format, ...)
+{
+	_cleanup_free_ char *context = NULL;
+	char *message;
+	va_list args;
+
+	va_start(args, format);
+	context = format_text(format, args);
+	va_end(args);
+
+	message = text_format("%s: %s", context, err->message ? err->message : "failed");
+	free(err->message);
+	err->message = message;
+	if (!err->code)
+		err->code = EX_SOFTWARE;
+	return -1;
+}
+
+int error_hint(struct error *err, const char *format, ...)
+{
+	va_list args;
+
+	if (err->hint)
+		return -1;
+	va_start(args, format);
+	err->hint = format_text(format, args);
+	va_end(args);
+	return -1;
+}
+
+bool error_is_set(const struct error *err)
+{
+	return err->code != 0;
+}
+
+void error_move(struct error *to, struct error *from)
+{
+	if (to == from)
+		return;
+	error_done(to);
+	*to = *from;
+	*from = (struct error)ERROR_INIT;
+}
+
+void error_done(struct error *err)
+{
+	free(err->message);
+	free(err->hint);
+	*err = (struct error)ERROR_INIT;
+}

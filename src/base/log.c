@@ -1,0 +1,114 @@
+/*
+ * The only writer of diagnostics. Every line is escaped here, so that no caller can forget to.
+ */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/text.h"
+
+#define REDRAW_MS 100
+
+bool log_has_colour(int fd)
+{
+	const char *no_colour = getenv("NO_COLOR");
+	const char *terminal = getenv("TERM");
+
+	return isatty(fd) && !(no_colour && *no_colour) && terminal && !text_equal(terminal, "dumb");
+}
+
+/* Prints @label (coloured by SGR @colour) and the escaped text as one line. */
+static void print_line(const char *label, const char *colour, const char *text)
+{
+	_cleanup_free_ char *safe = text_escape(text, strlen(text), false);
+	bool coloured = log_has_colour(STDERR_FILENO);
+
+	fprintf(stderr, "%s%s%s%s\n", coloured ? colour : "", label, coloured ? "\033[0m" : "", safe);
+}
+
+static void print_format(const char *label, const char *colour, const char *format, va_list args)
+	__attribute__((format(printf, 3, 0)));
+
+static void print_format(const char *label, const char *colour, const char *format, va_list args)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (vasprintf(&text, format, args) < 0)
+		abort();
+	print_line(label, colour, text);
+}
+
+void log_step(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	print_format("==> ", "\033[1;32m", format, args);
+	va_end(args);
+}
+
+void log_info(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	print_format("    ", "", format, args);
+	va_end(args);
+}
+
+void log_warning(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	print_format("warning: ", "\033[1;33m", format, args);
+	va_end(args);
+}
+
+void log_error(const struct error *err)
+{
+	print_line("error: ", "\033[1;31m", err->message ? err->message : "failed");
+	if (err->hint)
+		print_line("hint: ", "\033[1m", err->hint);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void progress_begin(struct progress *progress, const char *what, uint64_t total)
+{
+	*progress = (struct progress){.what = what, .total = total};
+	if (!isatty(STDERR_FILENO))
+		log_info("%s", what);
+}
+
+void progress_update(struct progress *progress, uint64_t done)
+{
+	int64_t now = now_ms();
+
+	progress->done = done;
+	if (!isatty(STDERR_FILENO) || now - progress->shown_ms < REDRAW_MS)
+		return;
+	progress->shown_ms = now;
+	if (progress->total)
+		fprintf(stderr, "\r\033[K    %s %3u %%", progress->what,
+			(unsigned int)(done >= progress->total ? 100 : done * 100 / progress->total));
+	else
+		fprintf(stderr, "\r\033[K    %s %llu MiB", progress->what,
+			(unsigned long long)(done >> 20));
+}
+
+void progress_end(struct progress *progress)
+{
+	if (isatty(STDERR_FILENO)) {
+		fputs("\r\033[K", stderr);
+		log_info("%s", progress->what);
+	}
+}

@@ -1,0 +1,64 @@
+/*
+ * A child process is a struct: what it is started with before, what became of it after.
+ *
+ * There is no shell anywhere: argv vectors only. The child gets an environment of its own (not the
+ * caller's, unless asked), default signal handling, no descriptor but its three streams, and is
+ * killed when the parent dies.
+ */
+#ifndef BASE_PROCESS_H
+#define BASE_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/strbuf.h"
+
+#define PROCESS_NULL (-1)	/* the stream is /dev/null */
+#define PROCESS_INHERIT (-2)	/* the stream is the parent's own */
+
+struct process {
+	const char *const *argv;	/* NULL-terminated; argv[0] is looked up in PROCESS_PATH if it has no '/' */
+	const char *const *env;		/* further "NAME=value", NULL-terminated, or NULL */
+	const char *directory;		/* working directory, or NULL for the parent's */
+	int input, output, errors;	/* descriptors (borrowed), PROCESS_NULL or PROCESS_INHERIT */
+	bool keep_environment;		/* start from the caller's environment (ssh, user hooks) */
+	bool foreground;		/* share the terminal's process group: an interactive child */
+	unsigned int timeout;		/* seconds until it is killed, 0: none */
+	/* written by process_start(): */
+	pid_t pid;
+	int pidfd;			/* -1 when not running; closed by process_wait() */
+};
+
+/* The default search path of children and the environment's PATH. */
+#define PROCESS_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+#define PROCESS_INIT                                                                               \
+	{                                                                                          \
+		.input = PROCESS_NULL, .output = PROCESS_NULL, .errors = PROCESS_INHERIT,          \
+		.pidfd = -1,                                                                       \
+	}
+
+/* Full path of program @name in PROCESS_PATH, or NULL. The caller frees. */
+char *process_find(const char *name);
+
+/* Starts it. EX_UNAVAILABLE with the program's name when it is not installed. */
+MUST_CHECK int process_start(struct process *process, struct error *err);
+
+/*
+ * Waits for its end. *ret_status is the exit status, or 128+N when signal N ended it (never 0 then).
+ * EX_TEMPFAIL when the timeout ran out: the child is killed and reaped.
+ */
+MUST_CHECK int process_wait(struct process *process, int *ret_status, struct error *err);
+
+/* Starts and waits; a status other than 0 is EX_SOFTWARE with the last line of its stderr. */
+MUST_CHECK int process_run(struct process *process, struct error *err);
+
+/* Like process_run(); stdout goes to @output, at most @max bytes (more is EX_DATAERR). */
+MUST_CHECK int process_capture(struct process *process, size_t max, struct strbuf *output,
+			       struct error *err);
+
+/* Kills (SIGKILL) and reaps it if it still runs. */
+void process_kill(struct process *process);
+
+#endif

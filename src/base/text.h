@@ -1,0 +1,49 @@
+/*
+ * Small string helpers: allocation that cannot fail, and the one escape for untrusted text.
+ */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+/* Allocation that aborts when memory runs out. text_dup(NULL) is NULL. The caller frees. */
+char *text_dup(const char *text);
+char *text_dup_n(const char *text, size_t length);
+char *text_format(const char *format, ...) PRINTF_LIKE(1, 2);
+void *xcalloc(size_t count, size_t size);
+void *xreallocarray(void *pointer, size_t count, size_t size);
+
+static inline bool text_equal(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static inline bool text_starts(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+bool text_ends(const char *text, const char *suffix);
+
+/* Replaces *slot by a copy of @text (NULL allowed) and frees what was there. */
+void text_replace(char **slot, const char *text);
+
+/* True when the bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
+bool text_is_utf8(const char *text, size_t length);
+
+/* Number of single-character edits between two strings (Levenshtein), for near-miss hints. */
+size_t text_distance(const char *a, const char *b);
+
+/*
+ * Untrusted bytes made fit for a terminal: C0, DEL, C1, invalid UTF-8, bidirectional and invisible
+ * format characters (Unicode TR 36 §2.4) become \xNN, a backslash becomes \\. With @keep_newlines,
+ * '\n' and '\t' stay. The caller frees.
+ */
+char *text_escape(const char *text, size_t length, bool keep_newlines);
+
+#endif

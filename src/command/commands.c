@@ -1,0 +1,9 @@
+/* The table of commands, in the order in which the help lists them. */
+#include "command/command.h"
+
+extern const struct command command_version;
+
+const struct command *const commands[] = {
+	&command_version,
+	NULL,
+};

@@ -1,0 +1,224 @@
+/* The base room: parsers, text, files, children. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/parse.h"
+#include "base/process.h"
+#include "base/strbuf.h"
+#include "base/text.h"
+
+static void numbers_are_strict(void **state)
+{
+	static const char *const bad[] = {"", " 1", "1 ", "+1", "-1", "01", "0x1", "1e3",
+					  "18446744073709551616"};
+	uint64_t number = 7;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(parse_number(bad[i], 0, UINT64_MAX, &number), -1);
+	assert_int_equal(number, 7);
+	assert_int_equal(parse_number("0", 0, 5, &number), 0);
+	assert_int_equal(number, 0);
+	assert_int_equal(parse_number("6", 0, 5, &number), -1);
+	assert_int_equal(parse_number("18446744073709551615", 0, UINT64_MAX, &number), 0);
+	assert_true(number == UINT64_MAX);
+}
+
+static void sizes_and_durations(void **state)
+{
+	uint64_t value = 0;
+
+	(void)state;
+	assert_int_equal(parse_size("2G", &value), 0);
+	assert_true(value == UINT64_C(2) << 30);
+	assert_int_equal(parse_size("512MiB", &value), 0);
+	assert_true(value == UINT64_C(512) << 20);
+	assert_int_equal(parse_size("17000000T", &value), -1);
+	assert_int_equal(parse_size("1.5G", &value), -1);
+	assert_int_equal(parse_size("1g", &value), -1);
+	assert_int_equal(parse_size("G", &value), -1);
+	assert_int_equal(parse_duration("1h30m", &value), 0);
+	assert_true(value == 5400);
+	assert_int_equal(parse_duration("30m1h", &value), -1);
+	assert_int_equal(parse_duration("8", &value), -1);
+	assert_int_equal(parse_duration("", &value), -1);
+}
+
+static void addresses(void **state)
+{
+	struct address address;
+	struct prefix prefix, other;
+	struct mac mac;
+	char text[PREFIX_TEXT_MAX];
+
+	(void)state;
+	assert_int_equal(parse_address("192.168.1.50", &address), 0);
+	assert_string_equal(address_format(&address, text), "192.168.1.50");
+	assert_int_equal(parse_address("192.168.1", &address), -1);
+	assert_int_equal(parse_address("192.168.01.1", &address), -1);
+	assert_int_equal(parse_address("fe80::1%eth0", &address), -1);
+	assert_int_equal(parse_prefix("10.0.0.0/8", &prefix), 0);
+	assert_int_equal(parse_address("10.255.0.1", &address), 0);
+	assert_true(prefix_contains(&prefix, &address));
+	assert_int_equal(parse_address("11.0.0.1", &address), 0);
+	assert_false(prefix_contains(&prefix, &address));
+	assert_int_equal(parse_address("::ffff:10.0.0.1", &address), 0);
+	assert_false(prefix_contains(&prefix, &address));
+	assert_int_equal(parse_prefix("10.3.0.0/33", &other), -1);
+	assert_int_equal(parse_prefix("10.3.0.0/", &other), -1);
+	assert_int_equal(parse_prefix("10.3.0.0/22", &other), 0);
+	assert_true(prefix_overlaps(&prefix, &other));
+	assert_string_equal(prefix_format(&other, text), "10.3.0.0/22");
+	assert_int_equal(parse_prefix("fd00::/127", &prefix), 0);
+	assert_int_equal(parse_address("fd00::1", &address), 0);
+	assert_true(prefix_contains(&prefix, &address));
+	assert_int_equal(parse_address("fd00::2", &address), 0);
+	assert_false(prefix_contains(&prefix, &address));
+	assert_int_equal(parse_mac("52:54:00:0a:Bc:fF", &mac), 0);
+	assert_string_equal(mac_format(&mac, text), "52:54:00:0a:bc:ff");
+	assert_int_equal(parse_mac("52:54:00:0a:bc", &mac), -1);
+	assert_int_equal(parse_mac("52-54-00-0a-bc-ff", &mac), -1);
+}
+
+static void names(void **state)
+{
+	static const char *const bad[] = {"",	 "-a",	 "a-",	"A",   "a_b", "a.b", "../x",
+					  "a/b", "a\n", "a b", "\xc3\xa9",
+					  "a23456789012345678901234567890ab"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_false(name_is_valid(bad[i]));
+	assert_true(name_is_valid("a"));
+	assert_true(name_is_valid("claude-2"));
+	assert_true(name_is_valid("a2345678901234567890123456789-b"));
+	assert_true(uuid_is_valid("123e4567-e89b-42d3-a456-426614174000"));
+	assert_false(uuid_is_valid("123E4567-e89b-42d3-a456-426614174000"));
+	assert_false(uuid_is_valid("123e4567-e89b-42d3-a456-42661417400"));
+}
+
+static void escaping(void **state)
+{
+	static const struct {
+		const char *raw, *safe;
+	} cases[] = {
+		{"plain \xc3\xa9", "plain \xc3\xa9"},
+		{"\033]52;c;eA==\a", "\\x1b]52;c;eA==\\x07"},
+		{"a\\b", "a\\\\b"},
+		{"a\rb\nc", "a\\x0db\\x0ac"},
+		{"\xc2\x9b" "31m", "\\xc2\\x9b31m"},
+		{"\xe2\x80\xae", "\\xe2\\x80\\xae"},
+		{"\xff\xc0\xaf", "\\xff\\xc0\\xaf"},
+		{"\xed\xa0\x80", "\\xed\\xa0\\x80"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *safe =
+			text_escape(cases[i].raw, strlen(cases[i].raw), false);
+
+		assert_string_equal(safe, cases[i].safe);
+	}
+	assert_int_equal(text_distance("memroy", "memory"), 2);
+	assert_int_equal(text_distance("", "abc"), 3);
+}
+
+static void files(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_free_ char *text = NULL;
+	char directory[] = "/tmp/migrant-test-XXXXXX";
+	_cleanup_close_ int dir = -1;
+	size_t length;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(file_replace(dir, "a", "one", 3, 0640, &err), 0);
+	assert_int_equal(file_replace(dir, "a", "two!", 4, 0640, &err), 0);
+	assert_int_equal(file_read(dir, "a", 4, &text, &length, &err), 0);
+	assert_string_equal(text, "two!");
+	assert_int_equal(length, 4);
+	assert_int_equal(file_read(dir, "a", 3, &text, NULL, &err), -1);
+	assert_int_equal(err.code, EX_DATAERR);
+	assert_int_equal(file_read(dir, "b", 3, &text, NULL, &err), -1);
+	assert_int_equal(err.code, EX_NOINPUT);
+	assert_int_equal(mkfifoat(dir, "fifo", 0600), 0);
+	assert_int_equal(file_read(dir, "fifo", 3, &text, NULL, &err), -1);
+	assert_int_equal(err.code, EX_DATAERR);
+	assert_int_equal(symlinkat("/etc", dir, "link"), 0);
+	assert_int_equal(file_open_beneath(dir, "link/passwd", O_RDONLY, 0), -1);
+	assert_int_equal(file_open_beneath(dir, "../passwd", O_RDONLY, 0), -1);
+	assert_int_equal(file_remove_tree(AT_FDCWD, directory, &err), 0);
+	assert_int_equal(access(directory, F_OK), -1);
+	assert_int_equal(access("/etc/passwd", F_OK), 0);
+}
+
+static void children(void **state)
+{
+	static const char *const echo[] = {"echo", "a;b", "$HOME", NULL};
+	static const char *const kill_self[] = {"sh", "-c", "kill -9 $$", NULL};
+	static const char *const fail[] = {"sh", "-c", "echo first >&2; echo last >&2; exit 3", NULL};
+	static const char *const slow[] = {"sleep", "60", NULL};
+	static const char *const absent[] = {"no-such-program-here", NULL};
+	static const char *const env[] = {"env", NULL};
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+	struct process process = PROCESS_INIT;
+	int status = -1;
+
+	(void)state;
+	process.argv = echo;
+	assert_int_equal(process_capture(&process, 100, &out, &err), 0);
+	assert_string_equal(strbuf_text(&out), "a;b $HOME\n");
+
+	process = (struct process)PROCESS_INIT;
+	process.argv = kill_self;
+	assert_int_equal(process_start(&process, &err), 0);
+	assert_int_equal(process_wait(&process, &status, &err), 0);
+	assert_int_equal(status, 128 + SIGKILL);
+
+	process = (struct process)PROCESS_INIT;
+	process.argv = fail;
+	assert_int_equal(process_run(&process, &err), -1);
+	assert_string_equal(err.message, "sh failed: last");
+
+	process = (struct process)PROCESS_INIT;
+	process.argv = slow;
+	process.timeout = 1;
+	assert_int_equal(process_run(&process, &err), -1);
+	assert_int_equal(err.code, EX_TEMPFAIL);
+
+	process = (struct process)PROCESS_INIT;
+	process.argv = absent;
+	assert_int_equal(process_run(&process, &err), -1);
+	assert_int_equal(err.code, EX_UNAVAILABLE);
+
+	setenv("MIGRANT_LEAK", "yes", 1);
+	strbuf_truncate(&out, 0);
+	process = (struct process)PROCESS_INIT;
+	process.argv = env;
+	assert_int_equal(process_capture(&process, 65536, &out, &err), 0);
+	assert_null(strstr(strbuf_text(&out), "MIGRANT_LEAK"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers_are_strict), cmocka_unit_test(sizes_and_durations),
+		cmocka_unit_test(addresses),	      cmocka_unit_test(names),
+		cmocka_unit_test(escaping),	      cmocka_unit_test(files),
+		cmocka_unit_test(children),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
