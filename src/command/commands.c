@@ -2,8 +2,10 @@
 #include "command/command.h"
 
 extern const struct command command_version;
+extern const struct command command_pubkey;
 
 const struct command *const commands[] = {
 	&command_version,
+	&command_pubkey,
 	NULL,
 };
