@@ -1,0 +1,362 @@
+"""A closed world of namespaces for tests that need root, libvirtd or a network.
+
+Three machines, none of which can reach the one the tests run on:
+
+    internet ── 5.9.1.0/24 ── host ── 192.168.1.0/24 ── lan
+    (any address)             (libvirtd, QEMU,          (a neighbour, a router to 10.50.0.0/16)
+                               migrant run here)
+
+`host` has mount, network, process and hostname namespaces of its own: private copies of /etc, /usr/sbin,
+/usr/local, /home, /run and libvirt's directories. Everything in it dies with its first process.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import textwrap
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+SOURCE = HERE.parent.parent
+
+WAN_HOST = "5.9.1.2"
+WAN_ROUTER = "5.9.1.1"
+LAN_HOST = "192.168.1.10"
+LAN_PEER = "192.168.1.50"
+LAN_ROUTER = "192.168.1.1"
+ROUTED_PEER = "10.50.0.5"  # behind the LAN's router, known to the host by a route
+RESOLVER = "9.9.9.9"
+WEB = "93.184.216.34"
+# Addresses that the Internet answers at, so that a probe which gets out is seen.
+INTERNET = [
+    RESOLVER, WEB, "1.1.1.1", "8.8.8.8", "169.254.169.254", "100.100.100.200", "168.63.129.16",
+    "10.99.0.1", "172.20.0.1", "192.168.77.1", "100.64.9.9", "198.18.250.1", "240.1.1.1", "192.0.2.7",
+    "203.0.113.7", "198.51.100.7",
+]
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+
+HOST_INIT = r"""
+set -e
+base=$1
+mount --make-rshared /
+overlay() {
+    mkdir -p "$base/upper$1" "$base/work$1"
+    mount -t overlay overlay -o "lowerdir=$1,upperdir=$base/upper$1,workdir=$base/work$1" "$1"
+}
+for d in /etc /usr/sbin /usr/local /home /usr/libexec; do mkdir -p "$d"; overlay "$d"; done
+for d in /var/lib/libvirt /var/cache/libvirt /var/log/libvirt; do
+    mkdir -p "$d" "$base/private$d"
+    cp -a "$d/." "$base/private$d/"
+    mount --bind "$base/private$d" "$d"
+done
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /run/lock /run/user
+mount -t sysfs sysfs /sys
+mount --rbind "$base/cgroup" /sys/fs/cgroup
+umount -l "$base/cgroup"
+hostname lab-host
+ip link set lo up
+rm -f /etc/resolv.conf
+echo "nameserver $2" >/etc/resolv.conf
+touch "$base/ready"
+while :; do sleep infinity & wait $!; done
+"""
+
+
+class Failed(AssertionError):
+    """A command that should have worked did not."""
+
+
+class Machine:
+    """A set of namespaces, held by a process, in which commands run."""
+
+    def __init__(self, pid, flags):
+        self.pid = pid
+        self.flags = flags
+
+    def argv(self, argv, user=None, cwd=None, env=None):
+        enter = ["nsenter", "-t", str(self.pid), *self.flags]
+        if cwd:
+            enter.append(f"--wdns={cwd}")
+        enter.append("--")
+        if user:
+            enter += ["setpriv", "--reuid", user, "--regid", user, "--init-groups", "--"]
+        values = dict(ENVIRONMENT, **(env or {}))
+        if user:
+            values.update({"HOME": f"/home/{user}", "USER": user, "LOGNAME": user})
+        else:
+            values.update({"HOME": "/root", "USER": "root", "LOGNAME": "root"})
+        values.update(env or {})
+        return enter + ["env", "-i", *[f"{k}={v}" for k, v in values.items()], *map(str, argv)]
+
+    def run(self, *argv, user=None, cwd=None, env=None, check=True, timeout=120, input=None):
+        """Runs to the end; .stdout and .stderr are text. Raises Failed unless check=False."""
+        result = subprocess.run(
+            self.argv(argv, user, cwd, env), capture_output=True, text=True, errors="replace",
+            timeout=timeout, input=input, stdin=subprocess.DEVNULL if input is None else None)
+        if check and result.returncode != 0:
+            raise Failed(f"{argv} ended with {result.returncode}\n{result.stdout}\n{result.stderr}")
+        return result
+
+    def spawn(self, *argv, user=None, cwd=None, env=None, **options):
+        """Starts a command; stop it with stop() or reach its own pid by child_of()."""
+        options.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.Popen(self.argv(argv, user, cwd, env), **options)
+
+    def sh(self, script, **options):
+        return self.run("sh", "-euc", script, **options)
+
+
+def child_of(popen, deadline=5):
+    """The process that nsenter started for a spawned command (its pid here), or popen's own."""
+    until = time.monotonic() + deadline
+    path = pathlib.Path(f"/proc/{popen.pid}/task/{popen.pid}/children")
+    while time.monotonic() < until:
+        children = path.read_text().split()
+        if children:
+            return int(children[0])
+        if pathlib.Path(f"/proc/{popen.pid}/comm").read_text().strip() != "nsenter":
+            return popen.pid
+        time.sleep(0.01)
+    raise Failed("nsenter started nothing")
+
+
+def stop(popen, sig=signal.SIGKILL):
+    if popen.poll() is None:
+        try:
+            os.kill(child_of(popen), sig)
+        except (Failed, ProcessLookupError, FileNotFoundError):
+            popen.kill()
+    popen.wait()
+
+
+class Lab:
+    """with Lab() as lab: lab.host.run("ip", "a")"""
+
+    def __init__(self, keep=False):
+        self.keep = keep
+        self.holders = []
+        self.spawned = []
+        self.base = pathlib.Path(tempfile.mkdtemp(prefix="migrant-lab-"))
+        self.base.chmod(0o755)
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def start(self):
+        self.internet = Machine(self.hold("--net"), ["-n"])
+        self.lan = Machine(self.hold("--net"), ["-n"])
+        cgroup = self.base / "cgroup"
+        cgroup.mkdir()
+        init = self.base / "init.sh"
+        init.write_text(HOST_INIT)
+        outer = self.base / "outer.sh"
+        outer.write_text(textwrap.dedent(f"""\
+            set -e
+            mount --rbind /sys/fs/cgroup {cgroup}
+            exec unshare --pid --fork --mount-proc --kill-child bash {init} {self.base} {RESOLVER}
+            """))
+        pid = self.hold("--mount", "--net", "--uts", "--propagation", "private", "--", "sh", str(outer))
+        self.host = Machine(self.wait_host(pid), ["-m", "-n", "-u", "-p"])
+        self.wire()
+
+    def hold(self, *arguments):
+        arguments = list(arguments)
+        if "--" not in arguments:
+            arguments += ["--", "sleep", "infinity"]
+        holder = subprocess.Popen(["unshare", *arguments], stdin=subprocess.DEVNULL)
+        self.holders.append(holder)
+        own = os.readlink("/proc/self/ns/net")
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            if holder.poll() is not None:
+                break
+            if os.readlink(f"/proc/{holder.pid}/ns/net") != own:
+                return holder.pid
+            time.sleep(0.005)
+        raise Failed(f"unshare {arguments} failed")
+
+    def wait_host(self, pid):
+        """The first process of the host's pid namespace (a shell, which reaps), once its set-up is through."""
+        until = time.monotonic() + 20
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
+        while time.monotonic() < until:
+            if self.holders[-1].poll() is not None:
+                break
+            if (self.base / "ready").exists():
+                return int(children.read_text().split()[0])
+            time.sleep(0.01)
+        raise Failed("the lab's host did not come up")
+
+    def close(self):
+        for popen in self.spawned:
+            popen.kill()
+            popen.wait()
+        for holder in reversed(self.holders):
+            for child in pathlib.Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text().split() \
+                    if holder.poll() is None else []:
+                os.kill(int(child), signal.SIGKILL)
+            holder.kill()
+            holder.wait()
+        self.holders, self.spawned = [], []
+        if self.keep:
+            return
+        # Mounts went with the namespaces; a guest that still ends may hold files for a moment.
+        for _ in range(20):
+            shutil.rmtree(self.base, ignore_errors=True)
+            if not self.base.exists():
+                return
+            time.sleep(0.1)
+
+    # -- network ------------------------------------------------------------------------------
+
+    def wire(self):
+        self.link(self.internet, "eth0", "wan")
+        self.link(self.lan, "eth1", "lan")
+        self.host.sh(f"""
+            ip addr add {WAN_HOST}/24 dev eth0
+            ip addr add {LAN_HOST}/24 dev eth1
+            ip link set eth0 up; ip link set eth1 up
+            ip route add default via {WAN_ROUTER}
+            ip route add 10.50.0.0/16 via {LAN_ROUTER}
+            ip -6 addr add 2001:db8:5::2/64 dev eth0 nodad
+            ip -6 route add default via 2001:db8:5::1
+            """)
+        self.internet.sh(f"""
+            ip link set lo up
+            ip addr add {WAN_ROUTER}/24 dev wan; ip link set wan up
+            ip -6 addr add 2001:db8:5::1/64 dev wan nodad
+            for a in {' '.join(INTERNET)}; do ip addr add $a/32 dev lo; done
+            """)
+        self.lan.sh(f"""
+            ip link set lo up
+            ip addr add {LAN_PEER}/24 dev lan; ip addr add {LAN_ROUTER}/24 dev lan
+            ip addr add {ROUTED_PEER}/32 dev lo; ip link set lan up
+            ip route add default via {LAN_HOST}
+            """)
+
+    def link(self, machine, host_end, far_end):
+        subprocess.run(
+            ["nsenter", "-t", str(machine.pid), "-n", "ip", "link", "add", far_end, "type", "veth",
+             "peer", "name", host_end, "netns", str(self.host.pid)], check=True)
+
+    def serve_dns(self, records=None, machine=None, address=RESOLVER):
+        """A resolver in the Internet (or on another machine) that answers with @records only."""
+        arguments = [f"--address=/{name}/{address_}" for name, address_ in (records or {}).items()]
+        return self.keep_running((machine or self.internet).spawn(
+            "dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null",
+            "--pid-file=", "--user=root", f"--listen-address={address}", "--bind-interfaces",
+            "--address=/web.test/" + WEB, *arguments, stderr=subprocess.DEVNULL))
+
+    def serve_http(self, machine=None, port=80):
+        """Answers every connection on every address with the address it came from."""
+        program = ("import http.server as h\n"
+                   "class H(h.BaseHTTPRequestHandler):\n"
+                   "  def do_GET(s):\n"
+                   "    t=(s.client_address[0]+'\\n').encode(); s.send_response(200)\n"
+                   "    s.send_header('Content-Length',str(len(t))); s.end_headers(); s.wfile.write(t)\n"
+                   "  def log_message(s,*a): pass\n"
+                   f"h.ThreadingHTTPServer(('0.0.0.0',{port}),H).serve_forever()")
+        popen = self.keep_running((machine or self.internet).spawn("/usr/bin/python3", "-c", program))
+        self.wait_port(machine or self.internet, port)
+        return popen
+
+    def keep_running(self, popen):
+        self.spawned.append(popen)
+        return popen
+
+    def wait_port(self, machine, port, deadline=10):
+        until = time.monotonic() + deadline
+        while time.monotonic() < until:
+            if machine.run("ss", "-Hltn", f"sport = :{port}", check=False).stdout.strip():
+                return
+            time.sleep(0.05)
+        raise Failed(f"nothing listens on port {port}")
+
+    # -- the host's libvirt and users ---------------------------------------------------------
+
+    def add_users(self):
+        """dev and other may use libvirt, outsider may not."""
+        self.host.sh("""
+            getent group libvirt >/dev/null || groupadd --system libvirt
+            for u in dev other outsider; do useradd --create-home --shell /bin/bash $u; done
+            usermod -aG libvirt dev; usermod -aG libvirt other
+            """)
+
+    def configure_libvirt(self):
+        """Socket access by group, as on a host without polkit."""
+        self.host.sh(r"""
+            sed -i -e 's/^#*auth_unix_rw.*/auth_unix_rw = "none"/' \
+                   -e 's/^#*unix_sock_group.*/unix_sock_group = "libvirt"/' \
+                   -e 's/^#*unix_sock_rw_perms.*/unix_sock_rw_perms = "0770"/' /etc/libvirt/libvirtd.conf
+            """)
+
+    def start_libvirtd(self):
+        self.host.sh("""
+            [ -S /run/libvirt/virtlogd-sock ] || { mkdir -p /run/libvirt; virtlogd -d; }
+            libvirtd -d
+            """)
+        until = time.monotonic() + 30
+        while self.host.run("virsh", "-q", "-c", "qemu:///system", "version", check=False).returncode:
+            if time.monotonic() > until:
+                raise Failed("libvirtd does not answer")
+            time.sleep(0.1)
+
+    def libvirtd_pid(self):
+        """libvirtd's pid inside the host, or None."""
+        result = self.host.run("cat", "/run/libvirtd.pid", check=False)
+        return int(result.stdout) if result.returncode == 0 and result.stdout.strip() else None
+
+    def stop_libvirtd(self, sig="TERM"):
+        pid = self.libvirtd_pid()
+        self.host.run("kill", f"-{sig}", str(pid))
+        until = time.monotonic() + 20
+        while self.host.run("test", "-d", f"/proc/{pid}", check=False).returncode == 0:
+            if time.monotonic() > until:
+                raise Failed("libvirtd does not end")
+            time.sleep(0.05)
+        self.host.run("rm", "-f", "/run/libvirtd.pid")
+
+    # -- what is compared before and after ----------------------------------------------------
+
+    def snapshot(self):
+        """Everything that a sandbox could leave behind, as {what: text}."""
+        commands = {
+            "rules": "nft -s list ruleset",
+            "ip rules": "ip rule; ip -6 rule",
+            "routes": "ip route show table all; ip -6 route show table all | grep -v ' lo '",
+            "links": "ip -o link | sed 's/^[0-9]*: //; s/ state [A-Z]*//; s/@[^:]*//'",
+            "addresses": "ip -br addr",
+            "namespaces": "ls /run/netns 2>/dev/null || true",
+            "mounts": "cut -d' ' -f4- /proc/self/mountinfo | sort",
+            "loop devices": "losetup -l -n -O NAME,BACK-FILE 2>/dev/null | grep migrant || true",
+            "sysctls": "sysctl -a 2>/dev/null | grep -E '^net\\.(ipv4|ipv6|bridge|netfilter)\\.' | "
+                       "grep -E 'forward|rp_filter|redirects|proxy|disable_ipv6|route_localnet|accept_ra' | sort",
+            "processes": "ps -eo comm= | grep -vE '^(ps|sh|sort|nsenter|sleep|grep|env|cut|sed)$' | sort",
+            "run": "find /run/migrant /run/netns 2>/dev/null | sort",
+        }
+        return {name: self.host.sh(command + " || true").stdout for name, command in commands.items()}
+
+
+def differences(before, after):
+    """What differs between two snapshots, for an assertion's message; '' when nothing does."""
+    lines = []
+    for name in before:
+        if before[name] != after[name]:
+            old, new = before[name].splitlines(), after[name].splitlines()
+            lines.append(f"{name}: gone {[l for l in old if l not in new]} new {[l for l in new if l not in old]}")
+    return "\n".join(lines)
