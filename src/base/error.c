@@ -79,6 +79,23 @@ int error_hint(struct error *err, const char *format, ...)
 	return -1;
 }
 
+int error_place(struct error *err, const char *format, ...)
+{
+	va_list args;
+
+	free(err->place);
+	va_start(args, format);
+	err->place = format_text(format, args);
+	va_end(args);
+	return -1;
+}
+
+int error_detail(struct error *err, const char *lines)
+{
+	text_replace(&err->detail, lines);
+	return -1;
+}
+
 bool error_is_set(const struct error *err)
 {
 	return err->code != 0;
@@ -97,5 +114,7 @@ void error_done(struct error *err)
 {
 	free(err->message);
 	free(err->hint);
+	free(err->place);
+	free(err->detail);
 	*err = (struct error)ERROR_INIT;
 }

@@ -14,16 +14,21 @@
 #include "base/cleanup.h"
 
 struct error {
-	int code;	/* exit status of the program, one of sysexits or EXIT_STATE; 0: no error */
-	int err;	/* the errno behind it, or 0 */
-	char *message;	/* one sentence without a final dot; may hold untrusted bytes */
-	char *hint;	/* the way out, or NULL */
+	int code;      /* exit status of the program, one of sysexits or EXIT_STATE; 0: no error */
+	int err;       /* the errno behind it, or 0 */
+	char *message; /* one sentence without a final dot; may hold untrusted bytes */
+	char *hint;    /* the way out, or NULL */
+	char *place;   /* "FILE:LINE:COLUMN" of what is wrong in a user's file, or NULL */
+	char *detail;  /* lines to show below the message (a source line and a caret), or NULL */
 };
 
 /* The sandbox is in the wrong state for the command: not created, not running. */
 #define EXIT_STATE 1
 
-#define ERROR_INIT {0}
+#define ERROR_INIT \
+	{          \
+		0  \
+	}
 #define _cleanup_error_ _cleanup_(error_done)
 
 /*
@@ -38,6 +43,12 @@ int error_prefix(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Sets the way out; the hint that is nearest to the cause (set first) stays. Returns -1. */
 int error_hint(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Sets the place in a user's file, shown as "PLACE: error: message". Returns -1. */
+int error_place(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Sets the lines shown between message and hint; escaped when printed. Returns -1. */
+int error_detail(struct error *err, const char *lines);
 
 /* True when *err holds an error. */
 bool error_is_set(const struct error *err);

@@ -16,16 +16,24 @@ bool log_has_colour(int fd)
 	const char *no_colour = getenv("NO_COLOR");
 	const char *terminal = getenv("TERM");
 
-	return isatty(fd) && !(no_colour && *no_colour) && terminal && !text_equal(terminal, "dumb");
+	return isatty(fd) && !(no_colour && *no_colour) && terminal &&
+	       !text_equal(terminal, "dumb");
 }
 
-/* Prints @label (coloured by SGR @colour) and the escaped text as one line. */
-static void print_line(const char *label, const char *colour, const char *text)
+/* Prints @place (if any), @label (coloured by SGR @colour) and the text as one escaped line. */
+static void print_placed(const char *place, const char *label, const char *colour, const char *text)
 {
 	_cleanup_free_ char *safe = text_escape(text, strlen(text), false);
+	_cleanup_free_ char *where = place ? text_escape(place, strlen(place), false) : NULL;
 	bool coloured = log_has_colour(STDERR_FILENO);
 
-	fprintf(stderr, "%s%s%s%s\n", coloured ? colour : "", label, coloured ? "\033[0m" : "", safe);
+	fprintf(stderr, "%s%s%s%s%s%s\n", where ? where : "", where ? ": " : "",
+		coloured ? colour : "", label, coloured ? "\033[0m" : "", safe);
+}
+
+static void print_line(const char *label, const char *colour, const char *text)
+{
+	print_placed(NULL, label, colour, text);
 }
 
 static void print_format(const char *label, const char *colour, const char *format, va_list args)
@@ -67,9 +75,24 @@ void log_warning(const char *format, ...)
 	va_end(args);
 }
 
+/* Prints lines that keep their shape (a caret stands below its character), indented. */
+static void print_detail(const char *lines)
+{
+	_cleanup_free_ char *safe = text_escape(lines, strlen(lines), true);
+
+	for (const char *at = safe; *at;) {
+		size_t length = strcspn(at, "\n");
+
+		fprintf(stderr, "    %.*s\n", (int)length, at);
+		at += length + (at[length] == '\n');
+	}
+}
+
 void log_error(const struct error *err)
 {
-	print_line("error: ", "\033[1;31m", err->message ? err->message : "failed");
+	print_placed(err->place, "error: ", "\033[1;31m", err->message ? err->message : "failed");
+	if (err->detail)
+		print_detail(err->detail);
 	if (err->hint)
 		print_line("hint: ", "\033[1m", err->hint);
 }
@@ -99,7 +122,8 @@ void progress_update(struct progress *progress, uint64_t done)
 	progress->shown_ms = now;
 	if (progress->total)
 		fprintf(stderr, "\r\033[K    %s %3u %%", progress->what,
-			(unsigned int)(done >= progress->total ? 100 : done * 100 / progress->total));
+			(unsigned int)(done >= progress->total ? 100
+							       : done * 100 / progress->total));
 	else
 		fprintf(stderr, "\r\033[K    %s %llu MiB", progress->what,
 			(unsigned long long)(done >> 20));

@@ -2,8 +2,8 @@
  * What a person sees on stderr while something goes on. Results go to stdout and are not ours.
  *
  * Everything passes text_escape(): names, paths and messages may come from a guest. On a terminal
- * long work shows one progress line that is rewritten; elsewhere it is plain lines. Colour only on a
- * terminal and never with NO_COLOR (https://no-color.org).
+ * long work shows one progress line that is rewritten; elsewhere it is plain lines. Colour only on
+ * a terminal and never with NO_COLOR (https://no-color.org).
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -20,7 +20,10 @@ void log_info(const char *format, ...) PRINTF_LIKE(1, 2);
 /* "warning: text". */
 void log_warning(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* Prints "error: message" and, below it, "hint: …". The one place where an error is shown. */
+/*
+ * Prints "error: message" ("PLACE: error: message" for a place in a file), the detail's lines and
+ * "hint: …". The one place where an error is shown.
+ */
 void log_error(const struct error *err);
 
 /*
@@ -28,10 +31,10 @@ void log_error(const struct error *err);
  * the start and at the end. @total 0: unknown.
  */
 struct progress {
-	const char *what;	/* borrowed */
+	const char *what; /* borrowed */
 	uint64_t total;
 	uint64_t done;
-	int64_t shown_ms;	/* when the line was last drawn */
+	int64_t shown_ms; /* when the line was last drawn */
 };
 void progress_begin(struct progress *progress, const char *what, uint64_t total);
 void progress_update(struct progress *progress, uint64_t done);
