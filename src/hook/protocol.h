@@ -18,39 +18,45 @@
 #define SANDBOX_PREFIX "migrant-"
 
 /* The metadata's namespace and its version; the hook understands this one and the one before. */
-#define METADATA_URI "https://migrant.dev/xmlns/domain/1"
-#define METADATA_PREFIX "migrant"
+#define METADATA_URI	 "https://migrant.dev/xmlns/domain/1"
+#define METADATA_PREFIX	 "migrant"
 #define METADATA_VERSION 1
 
-#define HOOK_PATH "/usr/sbin/migrant-hook"
+#define HOOK_PATH   "/usr/sbin/migrant-hook"
 #define HELPER_PATH "/usr/sbin/migrant-helper"
-#define RUN_DIR "/run/migrant"
-#define NETNS_DIR "/run/netns"
+#define RUN_DIR	    "/run/migrant"
+#define NETNS_DIR   "/run/netns"
 
 /*
- * <migrant:sandbox> in the domain's <metadata>. What the root side does not need (box, host key…) is
- * in there too, so that the domain is the only registry there is.
+ * <migrant:sandbox> in the domain's <metadata>. What the root side does not need (box, host key…)
+ * is in there too, so that the domain is the only registry there is.
  */
 struct metadata {
 	unsigned int version;
-	char *name;		/* sandbox name; the domain is SANDBOX_PREFIX name */
-	char *uuid;		/* the domain's */
-	uid_t owner;		/* uid of the user */
-	char *directory;	/* absolute path of the project */
-	char *program_version;	/* of the migrant that wrote it */
+	char *name;	       /* sandbox name; the domain is SANDBOX_PREFIX name */
+	char *uuid;	       /* the domain's */
+	uid_t owner;	       /* uid of the user */
+	char *directory;       /* absolute path of the project */
+	char *program_version; /* of the migrant that wrote it */
 	struct wire wire;
 	struct policy policy;
 	/* for the program only: */
-	char *box;		/* name, and digest of the base volume */
+	char *box; /* name, and digest of the base volume */
 	char *box_digest;
-	char *user;		/* login user */
-	char *host_key;		/* guest's public SSH host key: "ssh-ed25519 AAAA…" */
-	char *accel;		/* "kvm" or "tcg", as decided at the last start */
-	bool booted;		/* the first boot came to READY: the seed is gone */
+	char *user;	/* login user */
+	char *host_key; /* guest's public SSH host key: "ssh-ed25519 AAAA…" */
+	char *accel;	/* "kvm" or "tcg", as decided at the last start */
+	bool booted;	/* the first boot came to READY: the seed is gone */
 };
 
 /* Writes the <migrant:sandbox> element; libxml2 escapes. Aborts when out of memory. */
 void metadata_write(const struct metadata *metadata, xmlTextWriterPtr writer);
+
+/*
+ * What metadata_read() demands of the values, for those who are about to write them: EX_DATAERR
+ * names the field. The fields "for the program only" may be NULL.
+ */
+MUST_CHECK int metadata_validate(const struct metadata *metadata, struct error *err);
 
 /*
  * Reads and validates it. @node is the <migrant:sandbox> element. EX_DATAERR on anything unknown,
@@ -58,7 +64,7 @@ void metadata_write(const struct metadata *metadata, xmlTextWriterPtr writer);
  */
 MUST_CHECK int metadata_read(const xmlNode *node, struct metadata *ret_metadata, struct error *err);
 
-/* Finds our element below <domain><metadata>, or NULL. */
+/* Finds our element below <domain><metadata>; NULL when there is none, or more than one. */
 const xmlNode *metadata_find(const xmlDoc *domain);
 
 void metadata_done(struct metadata *metadata);
@@ -67,6 +73,34 @@ void metadata_done(struct metadata *metadata);
 /* Name of the guest's tap and of the veth ends: a prefix and the first 8 hex digits of the UUID. */
 #define LINK_NAME_MAX 16
 void tap_name(const char *uuid, char name[LINK_NAME_MAX]);
+
+/*
+ * RUN_DIR/NAME/record.json: what the hook made, written last by `prepare` and removed first by
+ * `release`. Root writes it and everybody may read it; its existence is the proof that the hook
+ * ran.
+ */
+#define RECORD_FILE "record.json"
+#define RECORD_MAX  65536 /* bytes */
+struct record {
+	char *name;
+	char *uuid;
+	uid_t owner;
+	char *directory;    /* of the project */
+	char *hook_version; /* MIGRANT_VERSION of the hook that made the gateway */
+	char *netns;	    /* name below NETNS_DIR */
+	char *tap;
+	char *control_address; /* where the host reaches the guest: what `migrant ip` prints */
+	char *uplink;	       /* host's end of the veth to the outside */
+	char *started;	       /* RFC 3339, UTC: when `prepare` ended */
+};
+/* The JSON document, with a final newline; the caller frees. */
+char *record_format(const struct record *record);
+/* EX_DATAERR when it is not what record_format() writes. */
+MUST_CHECK int record_parse(const char *text, struct record *ret_record, struct error *err);
+/* Reads the record of sandbox @name. EX_NOINPUT when there is none: the hook did not run. */
+MUST_CHECK int record_load(const char *name, struct record *ret_record, struct error *err);
+void record_done(struct record *record);
+#define _cleanup_record_ _cleanup_(record_done)
 
 /*
  * The error line of the hook on stderr: "migrant-hook: [CODE] message" and, optionally,

@@ -1,0 +1,461 @@
+/*
+ * The <migrant:sandbox> element: everything that is known of a sandbox lies in the domain itself.
+ *
+ * Whoever may talk to libvirt may write what stands here, so the reader is the guard: it takes only
+ * the elements and attributes of its tables, each at most once, with bounded lengths, and checks
+ * every value with the same rules that the writer's side calls before it writes.
+ */
+#include "hook/protocol.h"
+
+#include <arpa/inet.h>
+#include <limits.h>
+
+#include "base/text.h"
+#include "network/wire.h"
+
+#define BAD	 EX_DATAERR
+#define TEXT_MAX 4096 /* bytes of any one value */
+
+static bool is_printable(const char *text)
+{
+	size_t length = strlen(text);
+
+	if (!length || length >= TEXT_MAX || !text_is_utf8(text, length))
+		return false;
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return false;
+	return true;
+}
+
+static bool is_directory(const char *text)
+{
+	return text[0] == '/' && is_printable(text);
+}
+
+/* True when @text has at most @max characters, all of them letters, digits or from @others. */
+static bool is_made_of(const char *text, size_t max, const char *others)
+{
+	size_t length = strlen(text);
+
+	if (!length || length > max)
+		return false;
+	for (; *text; text++) {
+		bool alnum = (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') ||
+			     (*text >= '0' && *text <= '9');
+
+		if (!alnum && !strchr(others, *text))
+			return false;
+	}
+	return true;
+}
+
+static bool is_version(const char *text)
+{
+	return is_made_of(text, 32, ".+~-");
+}
+
+static bool is_digest(const char *text)
+{
+	return strlen(text) == 64 && is_made_of(text, 64, "");
+}
+
+static bool is_user(const char *text)
+{
+	return text[0] != '-' && is_made_of(text, 32, "_-");
+}
+
+static bool is_host_key(const char *text)
+{
+	return text_starts(text, "ssh-ed25519 ") && is_made_of(text, 1024, " +/=@._-");
+}
+
+static bool is_accel(const char *text)
+{
+	return text_equal(text, "kvm") || text_equal(text, "tcg");
+}
+
+static const struct text_field {
+	const char *element;
+	size_t offset; /* of the char * in struct metadata */
+	bool required;
+	bool (*is_valid)(const char *text);
+} text_fields[] = {
+	{"name", offsetof(struct metadata, name), true, name_is_valid},
+	{"uuid", offsetof(struct metadata, uuid), true, uuid_is_valid},
+	{"directory", offsetof(struct metadata, directory), true, is_directory},
+	{"program-version", offsetof(struct metadata, program_version), true, is_version},
+	{"box", offsetof(struct metadata, box), false, is_printable},
+	{"box-digest", offsetof(struct metadata, box_digest), false, is_digest},
+	{"user", offsetof(struct metadata, user), false, is_user},
+	{"host-key", offsetof(struct metadata, host_key), false, is_host_key},
+	{"accel", offsetof(struct metadata, accel), false, is_accel},
+};
+
+static const char *field_value(const struct metadata *metadata, const struct text_field *field)
+{
+	return *(const char *const *)((const char *)metadata + field->offset);
+}
+
+static char **field_slot(struct metadata *metadata, const struct text_field *field)
+{
+	return (char **)((char *)metadata + field->offset);
+}
+
+static int validate_dns(const struct policy *policy, struct error *err)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	if (policy->dns_count > POLICY_DNS_MAX)
+		return error_set(err, BAD, "metadata: more than %d resolvers", POLICY_DNS_MAX);
+	for (size_t i = 0; i < policy->dns_count; i++) {
+		const struct address *dns = &policy->dns[i];
+
+		if (dns->family == AF_INET6)
+			return error_set(err, BAD, "metadata: resolver %s: IPv6 is not built yet",
+					 address_format(dns, text));
+		if (!wire_is_unicast(dns))
+			return error_set(err, BAD, "metadata: resolver %s cannot be asked",
+					 dns->family == AF_INET ? address_format(dns, text) : "");
+	}
+	return 0;
+}
+
+int metadata_validate(const struct metadata *metadata, struct error *err)
+{
+	if (metadata->version != METADATA_VERSION)
+		return error_set(err, BAD, "metadata: version %u is not known here",
+				 metadata->version);
+	if (metadata->owner == (uid_t)-1)
+		return error_set(err, BAD, "metadata: owner is no user");
+	for (size_t i = 0; i < ARRAY_SIZE(text_fields); i++) {
+		const struct text_field *field = &text_fields[i];
+		const char *value = field_value(metadata, field);
+
+		if (!value && field->required)
+			return error_set(err, BAD, "metadata: %s is missing", field->element);
+		if (value && !field->is_valid(value))
+			return error_set(err, BAD, "metadata: %s is not valid: %.64s",
+					 field->element, value);
+	}
+	if (wire_validate(&metadata->wire, err) < 0)
+		return error_prefix(err, "metadata");
+	return validate_dns(&metadata->policy, err);
+}
+
+/* Writing: libxml2 escapes, and fails only when memory runs out. */
+
+static void check(int result)
+{
+	if (result < 0)
+		abort();
+}
+
+static void write_text(xmlTextWriterPtr writer, const char *element, const char *text)
+{
+	check(xmlTextWriterWriteElementNS(writer, BAD_CAST METADATA_PREFIX, BAD_CAST element, NULL,
+					  BAD_CAST text));
+}
+
+static void write_attribute(xmlTextWriterPtr writer, const char *name, const char *value)
+{
+	check(xmlTextWriterWriteAttribute(writer, BAD_CAST name, BAD_CAST value));
+}
+
+static void write_number(xmlTextWriterPtr writer, const char *name, unsigned int number)
+{
+	_cleanup_free_ char *text = text_format("%u", number);
+
+	write_attribute(writer, name, text);
+}
+
+static void start_element(xmlTextWriterPtr writer, const char *name, const char *uri)
+{
+	check(xmlTextWriterStartElementNS(writer, BAD_CAST METADATA_PREFIX, BAD_CAST name,
+					  BAD_CAST uri));
+}
+
+static void write_wire(const struct wire *wire, xmlTextWriterPtr writer)
+{
+	char text[ADDRESS_TEXT_MAX];
+	char mac[MAC_TEXT_MAX];
+
+	start_element(writer, "wire", NULL);
+	write_attribute(writer, "mac", mac_format(&wire->guest_mac, mac));
+	write_attribute(writer, "guest", address_format(&wire->guest, text));
+	write_attribute(writer, "gateway", address_format(&wire->gateway, text));
+	write_number(writer, "length", wire->length);
+	check(xmlTextWriterEndElement(writer));
+}
+
+static void write_policy(const struct policy *policy, xmlTextWriterPtr writer)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	start_element(writer, "network", NULL);
+	write_attribute(writer, "isolate", policy->isolate ? "yes" : "no");
+	for (size_t i = 0; i < policy->dns_count; i++)
+		write_text(writer, "dns", address_format(&policy->dns[i], text));
+	check(xmlTextWriterEndElement(writer));
+}
+
+void metadata_write(const struct metadata *metadata, xmlTextWriterPtr writer)
+{
+	_cleanup_free_ char *owner = text_format("%u", metadata->owner);
+
+	start_element(writer, "sandbox", METADATA_URI);
+	write_number(writer, "version", METADATA_VERSION);
+	for (size_t i = 0; i < ARRAY_SIZE(text_fields); i++) {
+		const char *value = field_value(metadata, &text_fields[i]);
+
+		if (value)
+			write_text(writer, text_fields[i].element, value);
+	}
+	write_text(writer, "owner", owner);
+	write_wire(&metadata->wire, writer);
+	write_policy(&metadata->policy, writer);
+	if (metadata->booted)
+		write_text(writer, "booted", "yes");
+	check(xmlTextWriterEndElement(writer));
+}
+
+/* Reading. */
+
+static bool is_ours(const xmlNode *node)
+{
+	return node->type == XML_ELEMENT_NODE && node->ns &&
+	       xmlStrEqual(node->ns->href, BAD_CAST METADATA_URI);
+}
+
+static const char *node_name(const xmlNode *node)
+{
+	return (const char *)node->name;
+}
+
+const xmlNode *metadata_find(const xmlDoc *domain)
+{
+	const xmlNode *root = xmlDocGetRootElement(domain);
+	const xmlNode *found = NULL;
+
+	for (const xmlNode *part = root ? root->children : NULL; part; part = part->next) {
+		if (part->type != XML_ELEMENT_NODE || part->ns ||
+		    !text_equal(node_name(part), "metadata"))
+			continue;
+		for (const xmlNode *node = part->children; node; node = node->next) {
+			if (!is_ours(node) || !text_equal(node_name(node), "sandbox"))
+				continue;
+			if (found)
+				return NULL;
+			found = node;
+		}
+	}
+	return found;
+}
+
+/* Copies the text inside an element that may hold nothing but text. */
+static int element_text(const xmlNode *node, char **ret_text, struct error *err)
+{
+	const xmlNode *child = node->children;
+
+	if (!child || child->next || child->type != XML_TEXT_NODE ||
+	    xmlStrlen(child->content) >= TEXT_MAX)
+		return error_set(err, BAD, "metadata: %.64s holds no proper text", node_name(node));
+	*ret_text = text_dup((const char *)child->content);
+	return 0;
+}
+
+/* The value of attribute @name, borrowed; NULL when it is absent or not plain text. */
+static const char *attribute(const xmlNode *node, const char *name)
+{
+	for (const xmlAttr *attr = node->properties; attr; attr = attr->next) {
+		const xmlNode *value = attr->children;
+
+		if (!text_equal((const char *)attr->name, name) || attr->ns)
+			continue;
+		if (!value || value->next || value->type != XML_TEXT_NODE)
+			return NULL;
+		return (const char *)value->content;
+	}
+	return NULL;
+}
+
+/* Demands exactly @count attributes; which ones, attribute() finds out. */
+static int expect_attributes(const xmlNode *node, size_t count, struct error *err)
+{
+	size_t found = 0;
+
+	for (const xmlAttr *attr = node->properties; attr; attr = attr->next)
+		found++;
+	if (found != count)
+		return error_set(err, BAD, "metadata: %.64s has %zu attributes instead of %zu",
+				 node_name(node), found, count);
+	return 0;
+}
+
+static int read_wire(const xmlNode *node, struct wire *ret_wire, struct error *err)
+{
+	const char *mac = attribute(node, "mac");
+	const char *guest = attribute(node, "guest");
+	const char *gateway = attribute(node, "gateway");
+	const char *length = attribute(node, "length");
+	uint64_t bits = 0;
+
+	if (expect_attributes(node, 4, err) < 0)
+		return -1;
+	if (node->children || !mac || !guest || !gateway || !length ||
+	    parse_mac(mac, &ret_wire->guest_mac) < 0 ||
+	    parse_address(guest, &ret_wire->guest) < 0 ||
+	    parse_address(gateway, &ret_wire->gateway) < 0 ||
+	    parse_number(length, 0, 32, &bits) < 0)
+		return error_set(err, BAD, "metadata: wire is not valid");
+	ret_wire->length = (unsigned int)bits;
+	return 0;
+}
+
+static int read_dns(const xmlNode *node, struct policy *policy, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (policy->dns_count == POLICY_DNS_MAX)
+		return error_set(err, BAD, "metadata: more than %d resolvers", POLICY_DNS_MAX);
+	if (!is_ours(node) || !text_equal(node_name(node), "dns"))
+		return error_set(err, BAD, "metadata: network holds something unknown");
+	if (expect_attributes(node, 0, err) < 0 || element_text(node, &text, err) < 0)
+		return -1;
+	if (parse_address(text, &policy->dns[policy->dns_count]) < 0)
+		return error_set(err, BAD, "metadata: %.64s is no address", text);
+	policy->dns_count++;
+	return 0;
+}
+
+static int read_policy(const xmlNode *node, struct policy *ret_policy, struct error *err)
+{
+	const char *isolate = attribute(node, "isolate");
+
+	if (expect_attributes(node, 1, err) < 0)
+		return -1;
+	if (!text_equal(isolate, "yes") && !text_equal(isolate, "no"))
+		return error_set(err, BAD, "metadata: isolate is neither yes nor no");
+	ret_policy->isolate = text_equal(isolate, "yes");
+	for (const xmlNode *child = node->children; child; child = child->next)
+		if (!xmlIsBlankNode(child) && read_dns(child, ret_policy, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int read_owner(const xmlNode *node, struct metadata *metadata, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	uint64_t number;
+
+	if (element_text(node, &text, err) < 0)
+		return -1;
+	if (parse_number(text, 0, (uid_t)-1 - UINT64_C(1), &number) < 0)
+		return error_set(err, BAD, "metadata: owner is not valid: %.64s", text);
+	metadata->owner = (uid_t)number;
+	return 0;
+}
+
+static int read_booted(const xmlNode *node, struct metadata *metadata, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (element_text(node, &text, err) < 0)
+		return -1;
+	if (!text_equal(text, "yes"))
+		return error_set(err, BAD, "metadata: booted is not valid");
+	metadata->booted = true;
+	return 0;
+}
+
+static int read_wire_element(const xmlNode *node, struct metadata *metadata, struct error *err)
+{
+	return read_wire(node, &metadata->wire, err);
+}
+
+static int read_policy_element(const xmlNode *node, struct metadata *metadata, struct error *err)
+{
+	return read_policy(node, &metadata->policy, err);
+}
+
+/* The elements that are more than a text. */
+static const struct {
+	const char *element;
+	bool required;
+	int (*read)(const xmlNode *node, struct metadata *metadata, struct error *err);
+} elements[] = {
+	{"owner", true, read_owner},
+	{"wire", true, read_wire_element},
+	{"network", true, read_policy_element},
+	{"booted", false, read_booted},
+};
+
+/* Reads one child; *seen has one bit per entry of the elements table. */
+static int read_child(const xmlNode *node, struct metadata *metadata, unsigned int *seen,
+		      struct error *err)
+{
+	const char *name = node_name(node);
+
+	if (!is_ours(node))
+		return error_set(err, BAD, "metadata holds something foreign");
+	for (size_t i = 0; i < ARRAY_SIZE(text_fields); i++) {
+		char **slot = field_slot(metadata, &text_fields[i]);
+
+		if (!text_equal(name, text_fields[i].element))
+			continue;
+		if (*slot)
+			return error_set(err, BAD, "metadata: %s stands there twice", name);
+		if (expect_attributes(node, 0, err) < 0)
+			return -1;
+		return element_text(node, slot, err);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(elements); i++) {
+		if (!text_equal(name, elements[i].element))
+			continue;
+		if (*seen & 1U << i)
+			return error_set(err, BAD, "metadata: %s stands there twice", name);
+		*seen |= 1U << i;
+		return elements[i].read(node, metadata, err);
+	}
+	return error_set(err, BAD, "metadata: %.64s is not known here", name);
+}
+
+static int read_all(const xmlNode *node, struct metadata *metadata, struct error *err)
+{
+	const char *version = attribute(node, "version");
+	unsigned int seen = 0;
+	uint64_t number;
+
+	if (expect_attributes(node, 1, err) < 0)
+		return -1;
+	if (!version || parse_number(version, 1, 1000000, &number) < 0)
+		return error_set(err, BAD, "metadata: no version");
+	metadata->version = (unsigned int)number;
+	if (number != METADATA_VERSION)
+		return metadata_validate(metadata, err);
+	for (const xmlNode *child = node->children; child; child = child->next)
+		if (!xmlIsBlankNode(child) && read_child(child, metadata, &seen, err) < 0)
+			return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(elements); i++)
+		if (elements[i].required && !(seen & 1U << i))
+			return error_set(err, BAD, "metadata: %s is missing", elements[i].element);
+	return metadata_validate(metadata, err);
+}
+
+int metadata_read(const xmlNode *node, struct metadata *ret_metadata, struct error *err)
+{
+	_cleanup_metadata_ struct metadata metadata = {0};
+
+	if (read_all(node, &metadata, err) < 0)
+		return -1;
+	*ret_metadata = metadata;
+	metadata = (struct metadata){0};
+	return 0;
+}
+
+void metadata_done(struct metadata *metadata)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(text_fields); i++)
+		free(*field_slot(metadata, &text_fields[i]));
+	*metadata = (struct metadata){0};
+}

@@ -1,0 +1,296 @@
+/* What program and root side say to each other: metadata, record, error line. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <libxml/parser.h>
+
+#include "base/file.h"
+#include "base/strbuf.h"
+#include "base/text.h"
+#include "hook/protocol.h"
+#include "network/wire.h"
+
+#define UUID "123e4567-e89b-42d3-a456-426614174000"
+
+static struct metadata sample(void)
+{
+	struct metadata metadata = {
+		.version = METADATA_VERSION,
+		.name = text_dup("claude"),
+		.uuid = text_dup(UUID),
+		.owner = 1000,
+		.directory = text_dup("/home/a b/<&\"'>"),
+		.program_version = text_dup("0.1.0"),
+		.wire.length = 30,
+		.policy = {.isolate = true, .dns_count = 1},
+		.box = text_dup("debian-12"),
+		.user = text_dup("migrant"),
+		.host_key = text_dup("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI+/="),
+		.accel = text_dup("tcg"),
+	};
+
+	assert_int_equal(parse_mac(GUEST_MAC, &metadata.wire.guest_mac), 0);
+	assert_int_equal(parse_address("10.213.0.1", &metadata.wire.gateway), 0);
+	assert_int_equal(parse_address("10.213.0.2", &metadata.wire.guest), 0);
+	assert_int_equal(parse_address("9.9.9.9", &metadata.policy.dns[0]), 0);
+	return metadata;
+}
+
+/* The element inside a domain, as libvirt would hand it to the hook. */
+static char *written(const struct metadata *metadata)
+{
+	xmlBufferPtr buffer = xmlBufferCreate();
+	xmlTextWriterPtr writer = xmlNewTextWriterMemory(buffer, 0);
+	char *text;
+
+	xmlTextWriterSetIndent(writer, 1);
+	xmlTextWriterStartElement(writer, BAD_CAST "domain");
+	xmlTextWriterStartElement(writer, BAD_CAST "metadata");
+	metadata_write(metadata, writer);
+	xmlTextWriterEndElement(writer);
+	xmlTextWriterEndElement(writer);
+	xmlFreeTextWriter(writer);
+	text = text_dup((const char *)buffer->content);
+	xmlBufferFree(buffer);
+	return text;
+}
+
+static int read_back(const char *text, struct metadata *ret, struct error *err)
+{
+	xmlDocPtr document = xmlReadMemory(text, (int)strlen(text), NULL, NULL,
+					   XML_PARSE_NONET | XML_PARSE_NOERROR);
+	const xmlNode *node;
+	int result;
+
+	assert_non_null(document);
+	node = metadata_find(document);
+	result = node ? metadata_read(node, ret, err)
+		      : error_set(err, EX_NOINPUT, "no metadata of ours");
+	xmlFreeDoc(document);
+	return result;
+}
+
+static void metadata_comes_back(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_metadata_ struct metadata metadata = sample();
+	_cleanup_metadata_ struct metadata back = {0};
+	_cleanup_free_ char *text = written(&metadata);
+	_cleanup_free_ char *golden = NULL;
+	_cleanup_free_ char *again = NULL;
+
+	(void)state;
+	assert_int_equal(
+		file_read(AT_FDCWD, TESTS_DIR "/golden/metadata.xml", 65536, &golden, NULL, &err),
+		0);
+	assert_string_equal(text, golden);
+	assert_int_equal(metadata_validate(&metadata, &err), 0);
+	assert_int_equal(read_back(text, &back, &err), 0);
+	assert_string_equal(back.directory, metadata.directory);
+	assert_int_equal(back.owner, 1000);
+	assert_null(back.box_digest);
+	again = written(&back);
+	assert_string_equal(again, text);
+}
+
+/* Each case changes one thing of the valid document and must be refused. */
+static void hostile_metadata_is_refused(void **state)
+{
+	static const struct {
+		const char *from, *to;
+	} cases[] = {
+		{">claude<", ">../x<"},
+		{">claude<", "><"},
+		{">claude<", ">cl<!-- -->aude<"},
+		{">claude<", "><b/>claude<"},
+		{">claude<", ">Claude<"},
+		{"<migrant:name>", "<migrant:name a=\"b\">"},
+		{"<migrant:name>claude</migrant:name>", ""},
+		{"<migrant:name>", "<migrant:name>a</migrant:name><migrant:name>"},
+		{"<migrant:name>claude</migrant:name>", "<name>claude</name>"},
+		{">" UUID "<", ">123E4567-e89b-42d3-a456-426614174000<"},
+		{"<migrant:owner>1000", "<migrant:owner>4294967295"},
+		{"<migrant:owner>1000", "<migrant:owner>-1"},
+		{"<migrant:owner>", "<migrant:owner>1</migrant:owner><migrant:owner>"},
+		{"/home/a b", "home/a b"},
+		{"/home/a b", "/home/a&#10;b"},
+		{"/home/a b", "/home/a&#x7f;b"},
+		{"version=\"1\"", "version=\"2\""},
+		{"version=\"1\"", "version=\"01\""},
+		{"version=\"1\"", ""},
+		{"version=\"1\"", "version=\"1\" more=\"1\""},
+		{"guest=\"10.213.0.2\"", "guest=\"10.213.0.1\""},
+		{"guest=\"10.213.0.2\"", "guest=\"10.213.0.3\""},
+		{"guest=\"10.213.0.2\"", "guest=\"10.213.0.0\""},
+		{"guest=\"10.213.0.2\"", "guest=\"10.213.0.6\""},
+		{"guest=\"10.213.0.2\"", "guest=\"10.213.0.2; drop\""},
+		{"guest=\"10.213.0.2\"", "guest=\"::ffff:10.213.0.2\""},
+		{"gateway=\"10.213.0.1\"", ""},
+		{"length=\"30\"", "length=\"31\""},
+		{"length=\"30\"", "length=\"0\""},
+		{"52:54:00:6d:67:02", "52:54:00:6d:67:01"},
+		{"52:54:00:6d:67:02", "53:54:00:6d:67:02"},
+		{"52:54:00:6d:67:02", "00:00:00:00:00:00"},
+		{"isolate=\"yes\"", "isolate=\"maybe\""},
+		{"isolate=\"yes\"", ""},
+		{">9.9.9.9<", ">127.0.0.53<"},
+		{">9.9.9.9<", ">224.0.0.1<"},
+		{">9.9.9.9<", ">2620:fe::fe<"},
+		{">9.9.9.9<", ">9.9.9.9\nserver=/x/<"},
+		{"<migrant:dns>", "<migrant:port>1</migrant:port><migrant:dns>"},
+		{">tcg<", ">hax<"},
+		{">migrant<", ">-o<"},
+		{"ssh-ed25519 AAAA", "ssh-rsa AAAA"},
+		{"</migrant:sandbox>", "<migrant:booted>no</migrant:booted></migrant:sandbox>"},
+		{"</migrant:sandbox>", "<migrant:future/></migrant:sandbox>"},
+		{"</migrant:sandbox>", "text</migrant:sandbox>"},
+		{"</metadata>", "<migrant:sandbox xmlns:migrant=\"" METADATA_URI "\"/></metadata>"},
+	};
+	_cleanup_metadata_ struct metadata metadata = sample();
+	_cleanup_free_ char *text = written(&metadata);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+		_cleanup_metadata_ struct metadata back = {0};
+		_cleanup_strbuf_ struct strbuf hostile = STRBUF_INIT;
+		const char *at = strstr(text, cases[i].from);
+
+		assert_non_null(at);
+		strbuf_add(&hostile, text, (size_t)(at - text));
+		strbuf_add_text(&hostile, cases[i].to);
+		strbuf_add_text(&hostile, at + strlen(cases[i].from));
+		if (read_back(strbuf_text(&hostile), &back, &err) == 0)
+			fail_msg("accepted: %s", cases[i].to);
+		assert_int_equal(err.code, i + 1 == ARRAY_SIZE(cases) ? EX_NOINPUT : EX_DATAERR);
+		assert_null(back.name);
+	}
+}
+
+static void too_many_resolvers_are_refused(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_metadata_ struct metadata metadata = sample();
+	_cleanup_metadata_ struct metadata back = {0};
+	_cleanup_free_ char *text = NULL;
+	_cleanup_strbuf_ struct strbuf many = STRBUF_INIT;
+	const char *at;
+
+	(void)state;
+	text = written(&metadata);
+	at = strstr(text, "<migrant:dns>");
+	strbuf_add(&many, text, (size_t)(at - text));
+	for (int i = 0; i < POLICY_DNS_MAX; i++)
+		strbuf_add_text(&many, "<migrant:dns>1.1.1.1</migrant:dns>");
+	strbuf_add_text(&many, at);
+	assert_int_equal(read_back(strbuf_text(&many), &back, &err), -1);
+	assert_int_equal(err.code, EX_DATAERR);
+}
+
+static void record_comes_back(void **state)
+{
+	static char text[] = "x", name[] = "claude", uuid[] = UUID, address[] = "198.18.0.2";
+	const struct record record = {
+		.name = name,
+		.uuid = uuid,
+		.owner = 1000,
+		.directory = text,
+		.hook_version = text,
+		.netns = text,
+		.tap = text,
+		.control_address = address,
+		.uplink = text,
+		.started = text,
+	};
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_record_ struct record back = {0};
+	_cleanup_free_ char *json = record_format(&record);
+
+	(void)state;
+	assert_int_equal(record_parse(json, &back, &err), 0);
+	assert_string_equal(back.control_address, "198.18.0.2");
+	assert_int_equal(back.owner, 1000);
+	assert_int_equal(record_parse("[]", &back, &err), -1);
+	assert_int_equal(record_parse("", &back, &err), -1);
+	assert_int_equal(record_parse("{\"name\": 1}", &back, &err), -1);
+	assert_int_equal(record_load("../etc", &back, &err), -1);
+	assert_int_equal(err.code, EX_USAGE);
+}
+
+static void error_line_comes_back(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_true(error_from_hook(
+		"Hook script execution failed: internal error: Child process (LC_ALL=C "
+		"/etc/libvirt/hooks/qemu.d/migrant migrant-a prepare begin -) unexpected exit "
+		"status 69: migrant-hook: [69] dnsmasq is not (really) there (hint: run it "
+		"(twice))\n",
+		&err));
+	assert_int_equal(err.code, 69);
+	assert_string_equal(err.message, "dnsmasq is not (really) there");
+	assert_string_equal(err.hint, "run it (twice)");
+	assert_true(error_from_hook("x: migrant-hook: [70] no hint here: ", &err));
+	assert_string_equal(err.message, "no hint here: ");
+	assert_null(err.hint);
+	assert_false(error_from_hook("Cannot get interface MTU", &err));
+	assert_false(error_from_hook("migrant-hook: [0] x", &err));
+	assert_false(error_from_hook("migrant-hook: [70x] x", &err));
+	assert_false(error_from_hook("migrant-hook: [70]", &err));
+}
+
+static void printed_line_is_escaped(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_error_ struct error back = ERROR_INIT;
+	_cleanup_free_ char *line = NULL;
+	int saved = dup(STDERR_FILENO);
+	char path[] = "/tmp/migrant-test-XXXXXX";
+	_cleanup_close_ int fd = mkstemp(path);
+
+	(void)state;
+	error_set(&err, EX_DATAERR, "bad \033[2J\nname");
+	error_hint(&err, "look");
+	dup2(fd, STDERR_FILENO);
+	hook_error_print(&err);
+	fflush(stderr);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	lseek(fd, 0, SEEK_SET);
+	unlink(path);
+	assert_int_equal(file_read_fd(fd, 4096, &line, NULL, &back), 0);
+	assert_string_equal(line, "migrant-hook: [65] bad \\x1b[2J\\x0aname (hint: look)\n");
+	assert_true(error_from_hook(line, &back));
+	assert_int_equal(back.code, EX_DATAERR);
+	assert_string_equal(back.hint, "look");
+}
+
+static void tap_names_fit(void **state)
+{
+	char name[LINK_NAME_MAX];
+
+	(void)state;
+	tap_name(UUID, name);
+	assert_string_equal(name, "mgt123e4567");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(metadata_comes_back),
+		cmocka_unit_test(hostile_metadata_is_refused),
+		cmocka_unit_test(too_many_resolvers_are_refused),
+		cmocka_unit_test(record_comes_back),
+		cmocka_unit_test(error_line_comes_back),
+		cmocka_unit_test(printed_line_is_escaped),
+		cmocka_unit_test(tap_names_fit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
