@@ -61,7 +61,7 @@ umount -l "$base/cgroup"
 hostname lab-host
 ip link set lo up
 rm -f /etc/resolv.conf
-echo "nameserver $2" >/etc/resolv.conf
+cat "$base/resolv.conf" >/etc/resolv.conf
 touch "$base/ready"
 while :; do sleep infinity & wait $!; done
 """
@@ -137,8 +137,11 @@ def stop(popen, sig=signal.SIGKILL):
 class Lab:
     """with Lab() as lab: lab.host.run("ip", "a")"""
 
-    def __init__(self, keep=False):
+    def __init__(self, keep=False, online=False):
+        """@online: the host reaches what this machine reaches instead of the lab's Internet. Only for
+        tests that must install packages."""
         self.keep = keep
+        self.online = online
         self.holders = []
         self.spawned = []
         self.base = pathlib.Path(tempfile.mkdtemp(prefix="migrant-lab-"))
@@ -164,15 +167,20 @@ class Lab:
         cgroup.mkdir()
         init = self.base / "init.sh"
         init.write_text(HOST_INIT)
+        resolver = self.base / "resolv.conf"
+        resolver.write_text(pathlib.Path("/etc/resolv.conf").read_text() if self.online else f"nameserver {RESOLVER}\n")
         outer = self.base / "outer.sh"
         outer.write_text(textwrap.dedent(f"""\
             set -e
             mount --rbind /sys/fs/cgroup {cgroup}
-            exec unshare --pid --fork --mount-proc --kill-child bash {init} {self.base} {RESOLVER}
+            exec unshare --pid --fork --mount-proc --kill-child bash {init} {self.base}
             """))
         pid = self.hold("--mount", "--net", "--uts", "--propagation", "private", "--", "sh", str(outer))
         self.host = Machine(self.wait_host(pid), ["-m", "-n", "-u", "-p"])
-        self.wire()
+        if self.online:
+            self.wire_online()
+        else:
+            self.wire()
 
     def hold(self, *arguments):
         arguments = list(arguments)
@@ -212,6 +220,8 @@ class Lab:
                 os.kill(int(child), signal.SIGKILL)
             holder.kill()
             holder.wait()
+        if self.online:
+            self.unwire_online()
         self.holders, self.spawned = [], []
         if self.keep:
             return
@@ -248,6 +258,31 @@ class Lab:
             ip addr add {ROUTED_PEER}/32 dev lo; ip link set lan up
             ip route add default via {LAN_HOST}
             """)
+
+    def wire_online(self):
+        """A link to this machine, which forwards and masquerades for it until close()."""
+        block = os.getpid() % 64 * 4
+        self.near, self.far = f"198.51.100.{block + 1}", f"198.51.100.{block + 2}"
+        self.uplink = f"lab{os.getpid()}"
+        forward = pathlib.Path("/proc/sys/net/ipv4/ip_forward")
+        self.forward_before = forward.read_text()
+        forward.write_text("1")
+        for command in (
+                f"ip link add {self.uplink} type veth peer name eth0 netns {self.host.pid}",
+                f"ip addr add {self.near}/30 dev {self.uplink}",
+                f"ip link set {self.uplink} up",
+                f"nft add table ip {self.uplink}",
+                f"nft add chain ip {self.uplink} out {{ type nat hook postrouting priority 100; }}",
+                f"nft add rule ip {self.uplink} out ip saddr {self.far} masquerade"):
+            subprocess.run(command.split(), check=True)
+        self.host.sh(f"ip addr add {self.far}/30 dev eth0; ip link set eth0 up; ip route add default via {self.near}")
+
+    def unwire_online(self):
+        if not hasattr(self, "uplink"):
+            return
+        subprocess.run(["nft", "delete", "table", "ip", self.uplink], check=False, stderr=subprocess.DEVNULL)
+        subprocess.run(["ip", "link", "del", self.uplink], check=False, stderr=subprocess.DEVNULL)
+        pathlib.Path("/proc/sys/net/ipv4/ip_forward").write_text(self.forward_before)
 
     def link(self, machine, host_end, far_end):
         subprocess.run(
@@ -330,6 +365,26 @@ class Lab:
                 raise Failed("libvirtd does not end")
             time.sleep(0.05)
         self.host.run("rm", "-f", "/run/libvirtd.pid")
+
+    def install(self, build):
+        """Installs the build into the host's /usr/local and sets the host up, as a user would."""
+        self.host.run("cmake", "--install", build, "--prefix", "/usr/local")
+        self.add_users()
+        self.configure_libvirt()
+        self.start_libvirtd()
+        return self.host.run("/usr/local/bin/migrant", "setup", timeout=180)
+
+    def project(self, name, text, user="dev", files=None):
+        """A project directory of @user with that Migrantfile; its path."""
+        path = f"/home/{user}/{name}"
+        self.host.run("mkdir", "-p", path, user=user)
+        for file, content in {"Migrantfile": text, **(files or {})}.items():
+            self.host.run("tee", f"{path}/{file}", user=user, input=content)
+        return path
+
+    def migrant(self, *argv, cwd, user="dev", **options):
+        """Runs migrant as @user in a project."""
+        return self.host.run("migrant", *argv, user=user, cwd=cwd, **options)
 
     # -- what is compared before and after ----------------------------------------------------
 
