@@ -54,6 +54,13 @@ void *xreallocarray(void *pointer, size_t count, size_t size)
 	return memory;
 }
 
+void free_list(char **list)
+{
+	for (char **entry = list; entry && *entry; entry++)
+		free(*entry);
+	free(list);
+}
+
 bool text_ends(const char *text, const char *suffix)
 {
 	size_t length = strlen(text);

@@ -28,6 +28,15 @@ static inline bool text_starts(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+/* Frees a NULL-terminated list of strings; NULL is fine. */
+void free_list(char **list);
+
+static inline void cleanup_list(char ***list)
+{
+	free_list(*list);
+}
+#define _cleanup_list_ _cleanup_(cleanup_list)
+
 bool text_ends(const char *text, const char *suffix);
 
 /* Replaces *slot by a copy of @text (NULL allowed) and frees what was there. */

@@ -14,16 +14,16 @@
 /* An installed box, read from its manifest in the pool. */
 struct box {
 	char *name;
-	char *digest;		/* SHA-256 of the image, 64 hex digits */
-	char *image;		/* volume names */
-	char *kernel, *initrd;	/* NULL: the box boots by its own firmware and boot loader */
-	char *cmdline;		/* with a kernel */
-	char *format;		/* of the image: qcow2 or raw */
-	char *firmware;		/* "bios" or "uefi", for boxes without a kernel */
-	uint64_t virtual_size;	/* bytes */
-	uint64_t stored_size;	/* bytes of all volumes */
-	char *source;		/* where it came from: a URL or "built from …", for people */
-	char *created;		/* RFC 3339, UTC */
+	char *digest;	       /* SHA-256 of the image, 64 hex digits */
+	char *image;	       /* volume names */
+	char *kernel, *initrd; /* NULL: the box boots by its own firmware and boot loader */
+	char *cmdline;	       /* with a kernel */
+	char *format;	       /* of the image: qcow2 or raw */
+	char *firmware;	       /* "bios" or "uefi", for boxes without a kernel */
+	uint64_t virtual_size; /* bytes */
+	uint64_t stored_size;  /* bytes of all volumes */
+	char *source;	       /* where it came from: a URL or "built from …", for people */
+	char *created;	       /* RFC 3339, UTC */
 };
 
 /*

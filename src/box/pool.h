@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 
-#define POOL_NAME "migrant"
+#define POOL_NAME      "migrant"
 #define POOL_DIRECTORY "/var/lib/libvirt/images/migrant"
 
 /* The started pool. EX_UNAVAILABLE with "run sudo migrant setup" when it is not there. */
@@ -28,8 +28,9 @@ bool pool_has(virStoragePoolPtr pool, const char *name);
 
 /*
  * Makes a raw volume of @length bytes from memory or from a file descriptor (read from its start),
- * with @mode and owner root. An existing one is EX_CANTCREAT unless @replace. A full disk is EX_IOERR
- * and leaves no volume. Progress is shown as @what (NULL: none) when reading from a descriptor.
+ * with @mode and owner root. An existing one is EX_CANTCREAT unless @replace. A full disk is
+ * EX_IOERR and leaves no volume. Progress is shown as @what (NULL: none) when reading from a
+ * descriptor.
  */
 MUST_CHECK int pool_store(virStoragePoolPtr pool, const char *name, const void *bytes,
 			  size_t length, unsigned int mode, bool replace, struct error *err);
@@ -40,14 +41,16 @@ MUST_CHECK int pool_store_fd(virStoragePoolPtr pool, const char *name, int fd, u
 MUST_CHECK int pool_load(virStoragePoolPtr pool, const char *name, size_t max, char **ret_text,
 			 size_t *ret_length, struct error *err);
 
-/* Makes a qcow2 overlay of @capacity bytes over volume @base (format qcow2 or raw as @base_format). */
+/* Makes a qcow2 overlay of @capacity bytes over volume @base (format qcow2 or raw as @base_format).
+ */
 MUST_CHECK int pool_make_overlay(virStoragePoolPtr pool, const char *name, const char *base,
 				 const char *base_format, uint64_t capacity, struct error *err);
 
 /* Deletes a volume; absent is fine. */
 MUST_CHECK int pool_delete(virStoragePoolPtr pool, const char *name, struct error *err);
 
-/* Names of all volumes that begin with @prefix, NULL-terminated; the caller frees with free_list(). */
+/* Names of all volumes that begin with @prefix, NULL-terminated; the caller frees with free_list().
+ */
 MUST_CHECK int pool_list(virStoragePoolPtr pool, const char *prefix, char ***ret_names,
 			 struct error *err);
 

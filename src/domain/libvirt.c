@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "hook/protocol.h"
 
 #define LIBVIRT_URI "qemu:///system"
 
@@ -90,6 +91,8 @@ int libvirt_error(struct error *err, int code, const char *context)
 
 	if (!error)
 		return error_set(err, code, "%s: libvirt gives no reason", context);
+	if (error->message && error_from_hook(error->message, err))
+		return error_prefix(err, "%s", context);
 	error_set(err, code, "%s: %s", context, error->message ? error->message : "unknown error");
 	if (error->code == VIR_ERR_SYSTEM_ERROR)
 		err->err = error->int1;
