@@ -1,0 +1,226 @@
+/* The domain's XML: golden files, and that no text in it can become markup. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <libxml/parser.h>
+#include <libxml/xpath.h>
+
+#include "base/file.h"
+#include "base/strbuf.h"
+#include "base/text.h"
+#include "domain/domain_xml.h"
+#include "network/wire.h"
+
+#define POOL   "/var/lib/libvirt/images/migrant/"
+#define UUID   "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+#define DIGEST "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+static struct metadata metadata(void)
+{
+	struct metadata value = {
+		.version = METADATA_VERSION,
+		.name = text_dup("claude"),
+		.uuid = text_dup(UUID),
+		.owner = 1000,
+		.directory = text_dup("/home/dev/claude"),
+		.program_version = text_dup("0.1.0"),
+		.box = text_dup("debian-12"),
+		.box_digest = text_dup(DIGEST),
+		.user = text_dup("migrant"),
+		.host_key = text_dup("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA=="),
+		.accel = text_dup("tcg"),
+		.policy = {.isolate = true},
+		.wire = {.length = 30},
+	};
+
+	assert_int_equal(parse_mac(GUEST_MAC, &value.wire.guest_mac), 0);
+	assert_int_equal(parse_address("10.213.0.2", &value.wire.guest), 0);
+	assert_int_equal(parse_address("10.213.0.1", &value.wire.gateway), 0);
+	return value;
+}
+
+static struct domain_spec spec(const struct metadata *from)
+{
+	return (struct domain_spec){
+		.metadata = from,
+		.accel = DOMAIN_TCG,
+		.cpus = 2,
+		.memory = UINT64_C(2) << 30,
+		.kernel = POOL "kernel-" UUID,
+		.initrd = POOL "initrd-" UUID,
+		.cmdline = "root=/dev/vda console=ttyS0",
+		.disk = POOL "disk-" UUID ".qcow2",
+		.base = POOL "base-" DIGEST ".qcow2",
+		.base_format = "qcow2",
+		.seed = POOL "seed-" UUID ".iso",
+	};
+}
+
+/* With MIGRANT_GOLDEN=write the files are written instead of compared. */
+static void check_golden(const char *name, const char *text)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_free_ char *path = text_format(TESTS_DIR "/golden/domain/%s.xml", name);
+	_cleanup_free_ char *golden = NULL;
+
+	if (text_equal(getenv("MIGRANT_GOLDEN"), "write"))
+		assert_int_equal(file_replace(AT_FDCWD, path, text, strlen(text), 0644, &err), 0);
+	assert_int_equal(file_read(AT_FDCWD, path, 65536, &golden, NULL, &err), 0);
+	assert_string_equal(text, golden);
+}
+
+static void check_spec(const char *name, const struct domain_spec *from)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_free_ char *text = NULL;
+
+	assert_int_equal(domain_xml(from, &text, &err), 0);
+	check_golden(name, text);
+}
+
+static void golden_files(void **state)
+{
+	_cleanup_metadata_ struct metadata from = metadata();
+	struct domain_spec variant = spec(&from);
+
+	(void)state;
+	check_spec("tcg-kernel", &variant);
+
+	variant.accel = DOMAIN_KVM;
+	text_replace(&from.accel, "kvm");
+	check_spec("kvm-kernel", &variant);
+	variant.nested = true;
+	check_spec("kvm-nested", &variant);
+	variant.nested = false;
+
+	variant.seed = NULL;
+	from.booted = true;
+	check_spec("kvm-booted", &variant);
+
+	variant.kernel = variant.initrd = variant.cmdline = NULL;
+	check_spec("kvm-bios", &variant);
+	variant.uefi = true;
+	check_spec("kvm-uefi", &variant);
+}
+
+static void golden_probes(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_free_ char *kernel = NULL;
+	_cleanup_free_ char *bios = NULL;
+
+	(void)state;
+	assert_int_equal(domain_probe_xml("probe-kvm-1", POOL "kernel-" UUID, &kernel, &err), 0);
+	check_golden("probe-kernel", kernel);
+	assert_int_equal(domain_probe_xml("probe-kvm-1", NULL, &bios, &err), 0);
+	check_golden("probe-bios", bios);
+}
+
+/* The text at @path, which must be there exactly once. */
+static char *xpath_text(const char *xml, const char *path)
+{
+	xmlDocPtr doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, XML_PARSE_NONET);
+	xmlXPathContextPtr context;
+	xmlXPathObjectPtr found;
+	xmlChar *content;
+	char *text;
+
+	assert_non_null(doc);
+	context = xmlXPathNewContext(doc);
+	found = xmlXPathEvalExpression((const xmlChar *)path, context);
+	assert_non_null(found);
+	assert_int_equal(xmlXPathNodeSetGetLength(found->nodesetval), 1);
+	content = xmlNodeGetContent(found->nodesetval->nodeTab[0]);
+	text = text_dup((const char *)content);
+	xmlFree(content);
+	xmlXPathFreeObject(found);
+	xmlXPathFreeContext(context);
+	xmlFreeDoc(doc);
+	return text;
+}
+
+static void hostile_text_stays_text(void **state)
+{
+	static const char *const hostile[] = {"</cmdline><disk/>",
+					      "]]>",
+					      "<![CDATA[x]]>",
+					      "&amp;&#10;&x;",
+					      "a\"b'c<!-- d --><?e?>",
+					      "--",
+					      "-x",
+					      "$(id) `id` ../../../etc",
+					      "%s%n",
+					      "\xe2\x80\xae reversed"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(hostile); i++) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+		_cleanup_metadata_ struct metadata from = metadata();
+		_cleanup_free_ char *directory = text_format("/home/dev/%s", hostile[i]);
+		struct domain_spec variant = spec(&from);
+		_cleanup_free_ char *xml = NULL;
+		_cleanup_free_ char *cmdline = NULL;
+		_cleanup_free_ char *disk = NULL;
+		_cleanup_free_ char *back = NULL;
+
+		text_replace(&from.directory, directory);
+		variant.cmdline = variant.disk = hostile[i];
+		assert_int_equal(domain_xml(&variant, &xml, &err), 0);
+		cmdline = xpath_text(xml, "/domain/os/cmdline");
+		assert_string_equal(cmdline, hostile[i]);
+		disk = xpath_text(xml, "/domain/devices/disk[1]/source/@file");
+		assert_string_equal(disk, hostile[i]);
+		back = xpath_text(xml, "/domain/metadata/*/*[local-name()='directory']");
+		assert_string_equal(back, directory);
+	}
+}
+
+static void control_bytes_are_refused(void **state)
+{
+	static const char *const bad[] = {"a\nb", "a\tb", "\x1b[2J", "\x7f", "\xff", "\xc0\x80"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+		_cleanup_metadata_ struct metadata from = metadata();
+		struct domain_spec variant = spec(&from);
+		char *xml = NULL;
+
+		variant.cmdline = bad[i];
+		assert_int_equal(domain_xml(&variant, &xml, &err), -1);
+		assert_int_equal(err.code, EX_DATAERR);
+		variant.cmdline = NULL;
+		text_replace(&from.box, bad[i]);
+		assert_int_equal(domain_xml(&variant, &xml, &err), -1);
+		assert_int_equal(err.code, EX_DATAERR);
+		assert_null(xml);
+	}
+}
+
+static void memory_limit_leaves_room_for_qemu(void **state)
+{
+	struct domain_spec variant = {.accel = DOMAIN_KVM, .memory = UINT64_C(1) << 30};
+
+	(void)state;
+	assert_true(domain_memory_limit(&variant) > variant.memory);
+	variant.accel = DOMAIN_TCG;
+	assert_true(domain_memory_limit(&variant) > variant.memory + (UINT64_C(1) << 30));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(golden_files),
+		cmocka_unit_test(golden_probes),
+		cmocka_unit_test(hostile_text_stays_text),
+		cmocka_unit_test(control_bytes_are_refused),
+		cmocka_unit_test(memory_limit_leaves_room_for_qemu),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
