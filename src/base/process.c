@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/interrupt.h"
 #include "base/text.h"
 
 #define ERRORS_TAIL 8192
@@ -52,7 +53,8 @@ static bool has_name(const char *const *list, const char *entry)
 static const char **environment(const struct process *process)
 {
 	static const char *const clean[] = {"PATH=" PROCESS_PATH, "LANG=C.UTF-8", NULL};
-	static const char *const passed[] = {"HOME=", "USER=", "LOGNAME=", "TERM=", "TMPDIR=", NULL};
+	static const char *const passed[] = {
+		"HOME=", "USER=", "LOGNAME=", "TERM=", "TMPDIR=", NULL};
 	const char **list = NULL;
 	size_t count = 0;
 
@@ -138,15 +140,20 @@ int process_start(struct process *process, struct error *err)
 	_cleanup_free_ char *path = process_find(process->argv[0]);
 	_cleanup_free_ const char **env = NULL;
 	pid_t parent = getpid();
+	sigset_t all, saved;
 
 	if (!path)
 		return error_set(err, EX_UNAVAILABLE, "%s is not installed", process->argv[0]);
 	env = environment(process);
+	/* A signal must not run our handler in the child: it waits there for the default one. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &saved);
 	process->pid = fork();
-	if (process->pid < 0)
-		return error_errno(err, EX_OSERR, "cannot start %s", process->argv[0]);
 	if (process->pid == 0)
 		run_child(process, path, env, parent);
+	sigprocmask(SIG_SETMASK, &saved, NULL);
+	if (process->pid < 0)
+		return error_errno(err, EX_OSERR, "cannot start %s", process->argv[0]);
 	process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
 	if (process->pidfd < 0) {
 		error_errno(err, EX_OSERR, "cannot watch %s", process->argv[0]);
@@ -165,17 +172,39 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Waits until the child has ended. Returns false when the deadline passed first. */
-static bool wait_end(const struct process *process, int64_t deadline)
+enum wait_end { END_REACHED, END_TIMEOUT, END_INTERRUPTED };
+
+/*
+ * An interactive child has the terminal and gets Ctrl-C from it; a signal that was sent to us alone
+ * is passed on. It is the child that decides, so waiting goes on.
+ */
+static bool pass_on_interrupt(const struct process *process)
 {
+	if (!process->foreground)
+		return false;
+	kill(process->pid, interrupt_pending());
+	return true;
+}
+
+/* Waits until the child has ended, the deadline passed or somebody wants us to stop. */
+static enum wait_end wait_end(const struct process *process, int64_t deadline)
+{
+	bool passed_on = false;
+
 	for (;;) {
-		struct pollfd poll_fd = {.fd = process->pidfd, .events = POLLIN};
+		struct pollfd fds[] = {{.fd = process->pidfd, .events = POLLIN},
+				       {.fd = passed_on ? -1 : interrupt_fd(), .events = POLLIN}};
 		int64_t left = deadline ? deadline - now_ms() : -1;
 
 		if (deadline && left <= 0)
-			return false;
-		if (poll(&poll_fd, 1, (int)left) > 0)
-			return true;
+			return END_TIMEOUT;
+		if (poll(fds, ARRAY_SIZE(fds), (int)left) <= 0)
+			continue;
+		if (fds[0].revents)
+			return END_REACHED;
+		if (!pass_on_interrupt(process))
+			return END_INTERRUPTED;
+		passed_on = true;
 	}
 }
 
@@ -199,9 +228,11 @@ void process_kill(struct process *process)
 	reap(process);
 }
 
-static int timed_out(struct process *process, struct error *err)
+static int gave_up(struct process *process, enum wait_end why, struct error *err)
 {
 	process_kill(process);
+	if (why == END_INTERRUPTED)
+		return interrupt_error(err);
 	return error_set(err, EX_TEMPFAIL, "%s took longer than %u s", process->argv[0],
 			 process->timeout);
 }
@@ -209,9 +240,10 @@ static int timed_out(struct process *process, struct error *err)
 int process_wait(struct process *process, int *ret_status, struct error *err)
 {
 	int64_t deadline = process->timeout ? now_ms() + (int64_t)process->timeout * 1000 : 0;
+	enum wait_end end = wait_end(process, deadline);
 
-	if (!wait_end(process, deadline))
-		return timed_out(process, err);
+	if (end != END_REACHED)
+		return gave_up(process, end, err);
 	*ret_status = reap(process);
 	return 0;
 }
@@ -259,29 +291,32 @@ static void keep_tail(struct strbuf *buffer)
 	strbuf_truncate(buffer, ERRORS_TAIL);
 }
 
-/* Reads both pipes to their ends. -1: the deadline passed; 1: more than @max bytes of output. */
-static int collect(int output_fd, int errors_fd, int64_t deadline, size_t max,
-		   struct strbuf *output, struct strbuf *errors)
+/* Reads both pipes to their ends, or until more than @max bytes of output came. */
+static enum wait_end collect(int output_fd, int errors_fd, int64_t deadline, size_t max,
+			     struct strbuf *output, struct strbuf *errors)
 {
 	struct pollfd fds[] = {{.fd = output_fd, .events = POLLIN},
-			       {.fd = errors_fd, .events = POLLIN}};
+			       {.fd = errors_fd, .events = POLLIN},
+			       {.fd = interrupt_fd(), .events = POLLIN}};
 
 	while (fds[0].fd >= 0 || fds[1].fd >= 0) {
 		int64_t left = deadline ? deadline - now_ms() : -1;
 
 		if (deadline && left <= 0)
-			return -1;
+			return END_TIMEOUT;
 		if (poll(fds, ARRAY_SIZE(fds), (int)left) < 0)
 			continue;
+		if (fds[2].fd >= 0 && fds[2].revents)
+			return END_INTERRUPTED;
 		if (fds[0].fd >= 0 && fds[0].revents && !drain(fds[0].fd, output))
 			fds[0].fd = -1;
 		if (fds[1].fd >= 0 && fds[1].revents && !drain(fds[1].fd, errors))
 			fds[1].fd = -1;
 		if (output && output->length > max)
-			return 1;
+			break;
 		keep_tail(errors);
 	}
-	return 0;
+	return END_REACHED;
 }
 
 static int run_collecting(struct process *process, size_t max, struct strbuf *output,
@@ -291,6 +326,7 @@ static int run_collecting(struct process *process, size_t max, struct strbuf *ou
 	_cleanup_close_ int output_read = -1, output_write = -1;
 	_cleanup_close_ int errors_read = -1, errors_write = -1;
 	int64_t deadline = process->timeout ? now_ms() + (int64_t)process->timeout * 1000 : 0;
+	enum wait_end end;
 	int pipes[2];
 	int result;
 
@@ -310,14 +346,17 @@ static int run_collecting(struct process *process, size_t max, struct strbuf *ou
 	cleanup_close(&errors_write);
 	if (result < 0)
 		return -1;
-	result = collect(output_read, errors_read, deadline, max, output, &errors);
-	if (result < 0 || (result == 0 && !wait_end(process, deadline)))
-		return timed_out(process, err);
-	if (result > 0) {
+	end = collect(output_read, errors_read, deadline, max, output, &errors);
+	if (end != END_REACHED)
+		return gave_up(process, end, err);
+	if (output && output->length > max) {
 		process_kill(process);
 		return error_set(err, EX_DATAERR, "%s printed more than %zu bytes",
 				 process->argv[0], max);
 	}
+	end = wait_end(process, deadline);
+	if (end != END_REACHED)
+		return gave_up(process, end, err);
 	return check_status(process, reap(process), &errors, err);
 }
 

@@ -14,29 +14,30 @@
 #include "base/error.h"
 #include "base/strbuf.h"
 
-#define PROCESS_NULL (-1)	/* the stream is /dev/null */
-#define PROCESS_INHERIT (-2)	/* the stream is the parent's own */
+#define PROCESS_NULL	(-1) /* the stream is /dev/null */
+#define PROCESS_INHERIT (-2) /* the stream is the parent's own */
 
 struct process {
-	const char *const *argv;	/* NULL-terminated; argv[0] is looked up in PROCESS_PATH if it has no '/' */
-	const char *const *env;		/* further "NAME=value", NULL-terminated, or NULL */
-	const char *directory;		/* working directory, or NULL for the parent's */
-	int input, output, errors;	/* descriptors (borrowed), PROCESS_NULL or PROCESS_INHERIT */
-	bool keep_environment;		/* start from the caller's environment (ssh, user hooks) */
-	bool foreground;		/* share the terminal's process group: an interactive child */
-	unsigned int timeout;		/* seconds until it is killed, 0: none */
+	const char *const
+		*argv; /* NULL-terminated; argv[0] is looked up in PROCESS_PATH if it has no '/' */
+	const char *const *env;	   /* further "NAME=value", NULL-terminated, or NULL */
+	const char *directory;	   /* working directory, or NULL for the parent's */
+	int input, output, errors; /* descriptors (borrowed), PROCESS_NULL or PROCESS_INHERIT */
+	bool keep_environment;	   /* start from the caller's environment (ssh, user hooks) */
+	bool foreground;	   /* share the terminal's process group: an interactive child */
+	unsigned int timeout;	   /* seconds until it is killed, 0: none */
 	/* written by process_start(): */
 	pid_t pid;
-	int pidfd;			/* -1 when not running; closed by process_wait() */
+	int pidfd; /* -1 when not running; closed by process_wait() */
 };
 
 /* The default search path of children and the environment's PATH. */
 #define PROCESS_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-#define PROCESS_INIT                                                                               \
-	{                                                                                          \
-		.input = PROCESS_NULL, .output = PROCESS_NULL, .errors = PROCESS_INHERIT,          \
-		.pidfd = -1,                                                                       \
+#define PROCESS_INIT                                                                      \
+	{                                                                                 \
+		.input = PROCESS_NULL, .output = PROCESS_NULL, .errors = PROCESS_INHERIT, \
+		.pidfd = -1,                                                              \
 	}
 
 /* Full path of program @name in PROCESS_PATH, or NULL. The caller frees. */
@@ -46,8 +47,10 @@ char *process_find(const char *name);
 MUST_CHECK int process_start(struct process *process, struct error *err);
 
 /*
- * Waits for its end. *ret_status is the exit status, or 128+N when signal N ended it (never 0 then).
- * EX_TEMPFAIL when the timeout ran out: the child is killed and reaped.
+ * Waits for its end. *ret_status is the exit status, or 128+N when signal N ended it (never 0
+ * then). EX_TEMPFAIL when the timeout ran out: the child is killed and reaped. The same when a
+ * signal came that interrupt_catch() caught; an interactive child (foreground) gets it instead and
+ * is waited for.
  */
 MUST_CHECK int process_wait(struct process *process, int *ret_status, struct error *err);
 

@@ -1,0 +1,19 @@
+/*
+ * What is done inside a guest once it is up: the Migrantfile's `provision:`.
+ */
+#ifndef PROVISION_PROVISION_H
+#define PROVISION_PROVISION_H
+
+#include "base/error.h"
+#include "config/config.h"
+#include "provision/ssh.h"
+
+/*
+ * Runs everything of config->provision in its order; nothing listed is success. The guest is up
+ * and answers SSH at @access. EX_SOFTWARE when a provisioner fails, EX_NOINPUT without its file,
+ * EX_UNAVAILABLE without its program, 128+signal when interrupted.
+ */
+MUST_CHECK int provision_run(const struct config *config, const struct guest_access *access,
+			     struct error *err);
+
+#endif

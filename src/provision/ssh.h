@@ -1,0 +1,67 @@
+/*
+ * SSH into a guest: the host key is known before the first connection, nothing of the user's own
+ * SSH configuration takes part, and a failure to get in is told apart from the command's own.
+ */
+#ifndef PROVISION_SSH_H
+#define PROVISION_SSH_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+/* How a guest is reached. Everything is borrowed. */
+struct guest_access {
+	const char *name;     /* of the sandbox: how ssh calls the host (HostKeyAlias) */
+	const char *address;  /* control address, from the hook's record */
+	const char *user;     /* login user in the guest */
+	const char *key;      /* path of the private key, see provision/keys.h */
+	const char *host_key; /* the guest's public host key: "ssh-ed25519 AAAA…" */
+};
+
+/*
+ * A sealed memory file in known_hosts format that holds the one key. It is named to a child as
+ * /proc/OUR_PID/fd/N (ssh_known_hosts_path()) and has to stay open while the child runs.
+ * Returns the descriptor, or -1 with *err set.
+ */
+MUST_CHECK int ssh_known_hosts(const struct guest_access *access, struct error *err);
+char *ssh_known_hosts_path(int known_hosts);
+
+/*
+ * The options with which every ssh (and sftp, scp) into a guest runs, NULL-terminated; no
+ * destination. The caller frees with ssh_options_free().
+ */
+char **ssh_options(const struct guest_access *access, int known_hosts);
+void ssh_options_free(char ***options);
+#define _cleanup_ssh_options_ _cleanup_(ssh_options_free)
+
+struct ssh_request {
+	const struct guest_access *access;
+	const char *command; /* for the guest's shell, or NULL: a login shell */
+	const char *const
+		*arguments; /* further arguments for ssh, after the destination, or NULL */
+	bool interactive;   /* has the caller's streams and terminal; else none */
+};
+
+/*
+ * Runs ssh to its end; it gives up by itself when the guest does not answer for a minute.
+ * *ret_status is the status of the guest's command or shell, also when that is 255. What goes wrong
+ * before it runs is an error of ours: EX_UNAVAILABLE (no connection), EX_SOFTWARE (another host key
+ * than the one we made: somebody else answers), EX_NOPERM (the guest does not take our key);
+ * EX_TEMPFAIL when the connection breaks.
+ */
+MUST_CHECK int ssh_run(const struct ssh_request *request, int *ret_status, struct error *err);
+
+/*
+ * One connection that proves that the guest has our host key and takes our key: runs `true`.
+ * Errors as ssh_run().
+ */
+MUST_CHECK int ssh_confirm(const struct guest_access *access, struct error *err);
+
+/*
+ * What the log of ssh (-E, LogLevel VERBOSE) and its exit status @status say. Pure. Returns 0 when
+ * the connection was authenticated and held, so that the status is the guest's; else -1 with *err
+ * set as ssh_run() documents.
+ */
+MUST_CHECK int ssh_judge(const char *log, int status, struct error *err);
+
+#endif
