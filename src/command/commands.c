@@ -2,9 +2,13 @@
 #include "command/command.h"
 
 extern const struct command command_version;
+extern const struct command command_setup;
+extern const struct command command_doctor;
 extern const struct command command_pubkey;
 
 const struct command *const commands[] = {
+	&command_setup,
+	&command_doctor,
 	&command_version,
 	&command_pubkey,
 	NULL,
