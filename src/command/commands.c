@@ -5,11 +5,13 @@ extern const struct command command_version;
 extern const struct command command_setup;
 extern const struct command command_doctor;
 extern const struct command command_pubkey;
+extern const struct command command_validate;
 
 const struct command *const commands[] = {
 	&command_setup,
 	&command_doctor,
 	&command_version,
+	&command_validate,
 	&command_pubkey,
 	NULL,
 };

@@ -1,0 +1,71 @@
+/*
+ * What a Migrantfile may say and this version does not do yet. Accepting such a key and ignoring it
+ * would be a promise that lapses in silence, so `up` stops. A feature that gets built loses its
+ * mark in the key table, nothing else changes here.
+ */
+#include <string.h>
+
+#include "config/keys.h"
+#include "config/reader.h"
+
+/* Number of items of a list key. */
+static size_t item_count(const struct config *config, enum config_key_id key)
+{
+	if (key == KEY_SHARES)
+		return config->share_count;
+	if (key == KEY_NETWORK_DOMAINS)
+		return config->network.domain_count;
+	if (key == KEY_NETWORK_ALLOW)
+		return config->network.allow_count;
+	if (key == KEY_NETWORK_PORTS)
+		return config->network.port_count;
+	return config->tunnel_port_count;
+}
+
+/* True when the value of an unbuilt key asks for something. Its default, if written, does not. */
+static bool is_used(const struct config *config, enum config_key_id key)
+{
+	enum key_type type = config_keys[key].type;
+	const void *slot = (const char *)config + config_keys[key].offset;
+
+	if (type == TYPE_MAPS || type == TYPE_LIST)
+		return item_count(config, key) > 0;
+	if (type == TYPE_PATH) /* also one that nobody wrote: the default file exists */
+		return *(char *const *)slot != NULL;
+	if (type == TYPE_DURATION)
+		return *(const uint64_t *)slot != 0;
+	if (type == TYPE_EITHER || type == TYPE_BOOL)
+		return *(const bool *)slot;
+	if (type == TYPE_CHOICE)
+		return *(const unsigned int *)slot != 0;
+	return config->positions[key].line != 0;
+}
+
+static int unbuilt(const struct config *config, enum config_key_id key, const char *file,
+		   struct position position, struct error *err)
+{
+	const char *path = config_keys[key].path;
+
+	if (position.line) {
+		config_error(config, position, err, "'%s' is not built into this version yet",
+			     path);
+		return error_hint(err, "take it out to run without it");
+	}
+	config_error(config, position, err,
+		     "%s lies beside the Migrantfile, but '%s' is not built into this version yet",
+		     file, path);
+	return error_hint(err, "'%s: none' says that it is not wanted", path);
+}
+
+int config_require_built(const struct config *config, struct error *err)
+{
+	for (enum config_key_id key = 0; key < KEY_COUNT; key++)
+		if (config_keys[key].unbuilt && key != KEY_PROVISION_SHELL && is_used(config, key))
+			return unbuilt(config, key, config->wireguard, config->positions[key], err);
+	for (size_t i = 0; i < config->provision_count; i++)
+		if (config->provision[i].kind == PROVISION_SHELL &&
+		    config_keys[KEY_PROVISION_SHELL].unbuilt)
+			return unbuilt(config, KEY_PROVISION_SHELL, NULL,
+				       config->provision[i].position, err);
+	return 0;
+}

@@ -1,0 +1,228 @@
+/*
+ * The rules that look at more than one value of a Migrantfile. Those about shares keep what the
+ * guest can write apart from what the host reads or runs: a playbook inside a share would let the
+ * guest run code on the host.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "config/grammar.h"
+#include "config/keys.h"
+#include "config/reader.h"
+
+/* Refuses @path (as written, or NULL), which the host reads or runs, inside or below the share. */
+static int check_not_shared(const struct config *config, const struct config_share *share,
+			    const char *path, const char *what, struct error *err)
+{
+	_cleanup_free_ char *absolute = path ? config_path(config, path) : NULL;
+	const char *inside = absolute;
+	const char *reason;
+	_cleanup_free_ char *clean = NULL;
+
+	if (!absolute)
+		return 0;
+	if (text_starts(absolute, config->directory) && absolute[strlen(config->directory)] == '/')
+		inside = absolute + strlen(config->directory) + 1;
+	clean = inner_path(inside, &reason);
+	if (!clean || !paths_overlap(share->host, clean))
+		return 0;
+	return config_error(config, share->host_position, err, "the share '%s' would hold %s, '%s'",
+			    share->host, what, path);
+}
+
+static int check_share_contents(const struct config *config, const struct config_share *share,
+				struct error *err)
+{
+	const struct {
+		const char *path, *what;
+	} files[] = {
+		{"Migrantfile", "the Migrantfile"},
+		{"hooks", "the lifecycle hooks"},
+		{config->hooks, "the lifecycle hooks"},
+		{"wireguard.conf", "the tunnel's configuration"},
+		{config->wireguard, "the tunnel's configuration"},
+		{"cloud-init.yml", "the guest's first configuration"},
+		{config->cloud_init, "the guest's first configuration"},
+		{config->kernel_image, "the kernel"},
+		{config->kernel_initrd, "the initial RAM disk"},
+		{"playbook.yml", "a playbook"},
+		{box_reference_is_path(config->box) ? config->box : NULL, "the box's description"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (check_not_shared(config, share, files[i].path, files[i].what, err) < 0)
+			return -1;
+	for (size_t i = 0; i < config->provision_count; i++)
+		if (check_not_shared(config, share, config->provision[i].file, "a provisioner",
+				     err) < 0)
+			return -1;
+	return 0;
+}
+
+static int check_share_home(const struct config *config, const struct config_share *share,
+			    struct error *err)
+{
+	_cleanup_free_ char *home = text_format("/home/%s", config->user);
+	_cleanup_free_ char *ssh = text_format("%s/.ssh", home);
+
+	if (!text_equal(share->guest, home) && !paths_overlap(share->guest, ssh))
+		return 0;
+	config_error(config, share->guest_position, err,
+		     "a share here would hide the user's SSH keys in the guest");
+	return error_hint(err, "%s/workspace, say", home);
+}
+
+static int check_share_pair(const struct config *config, const struct config_share *first,
+			    const struct config_share *second, struct error *err)
+{
+	if (paths_overlap(first->host, second->host))
+		return config_error(config, second->host_position, err,
+				    "the share '%s' overlaps '%s' in line %u", second->host,
+				    first->host, first->host_position.line);
+	if (paths_overlap(first->guest, second->guest))
+		return config_error(config, second->guest_position, err,
+				    "'%s' overlaps '%s' in line %u", second->guest, first->guest,
+				    first->guest_position.line);
+	return 0;
+}
+
+static int check_shares(const struct config *config, struct error *err)
+{
+	for (size_t i = 0; i < config->share_count; i++) {
+		const struct config_share *share = &config->shares[i];
+
+		if (check_share_contents(config, share, err) < 0 ||
+		    check_share_home(config, share, err) < 0)
+			return -1;
+		for (size_t j = 0; j < i; j++)
+			if (check_share_pair(config, &config->shares[j], share, err) < 0)
+				return -1;
+	}
+	return 0;
+}
+
+/* True when both claim the same port of the gateway, or are the same exception. */
+static bool allow_collides(const struct config_allow *a, const struct config_allow *b)
+{
+	if (a->protocol != b->protocol || a->port != b->port)
+		return false;
+	if (a->kind != ALLOW_LAN && b->kind != ALLOW_LAN)
+		return true;
+	return a->kind == b->kind && address_equal(&a->address, &b->address);
+}
+
+static int check_allow(const struct config *config, struct error *err)
+{
+	const struct config_network *network = &config->network;
+
+	for (size_t i = 0; i < network->allow_count; i++) {
+		const struct config_allow *allow = &network->allow[i];
+
+		if (allow->address.family == AF_INET6 && !network->ipv6_nat) {
+			config_error(config, allow->position, err,
+				     "an IPv6 address, but the guest has no IPv6");
+			return error_hint(err, "'ipv6: nat' gives it IPv6");
+		}
+		for (size_t j = 0; j < i; j++)
+			if (allow_collides(&network->allow[j], allow))
+				return config_error(config, allow->position, err,
+						    "claims the same as the rule in line %u",
+						    network->allow[j].position.line);
+	}
+	return 0;
+}
+
+static bool is_wildcard(const struct address *address)
+{
+	static const struct in6_addr any = IN6ADDR_ANY_INIT;
+
+	if (address->family == AF_INET)
+		return address->v4.s_addr == INADDR_ANY;
+	return memcmp(&address->v6, &any, sizeof(any)) == 0;
+}
+
+static bool bind_collides(const struct config_port *a, const struct config_port *b)
+{
+	if (a->host != b->host)
+		return false;
+	if (address_equal(&a->bind, &b->bind))
+		return true;
+	/* An IPv6 wildcard may cover IPv4 as well (ipv6(7), IPV6_V6ONLY). */
+	return (is_wildcard(&a->bind) &&
+		(a->bind.family == AF_INET6 || a->bind.family == b->bind.family)) ||
+	       (is_wildcard(&b->bind) &&
+		(b->bind.family == AF_INET6 || a->bind.family == b->bind.family));
+}
+
+static int check_ports(const struct config *config, struct error *err)
+{
+	const struct config_network *network = &config->network;
+
+	for (size_t i = 0; i < network->port_count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (bind_collides(&network->ports[j], &network->ports[i]))
+				return config_error(config, network->ports[i].position, err,
+						    "port %u of the host is taken by line %u",
+						    network->ports[i].host,
+						    network->ports[j].position.line);
+	return 0;
+}
+
+static int check_egress(const struct config *config, struct error *err)
+{
+	struct position domains = config->positions[KEY_NETWORK_DOMAINS];
+
+	if (config->network.egress != EGRESS_LIST && domains.line) {
+		config_error(config, domains, err,
+			     "'network.domains' means nothing without a list");
+		return error_hint(err, "write 'egress: list', or take the domains out");
+	}
+	if (config->network.egress == EGRESS_LIST && !domains.line) {
+		config_error(config, config->positions[KEY_NETWORK_EGRESS], err,
+			     "'egress: list' needs 'network.domains'");
+		return error_hint(err, "'domains: []' denies every name");
+	}
+	return 0;
+}
+
+static int check_dns(const struct config *config, struct error *err)
+{
+	for (size_t i = 0; i < config->network.dns_count; i++) {
+		if (config->network.dns[i].family == AF_INET || config->network.ipv6_nat)
+			continue;
+		config_error(config, config->positions[KEY_NETWORK_DNS], err,
+			     "an IPv6 resolver, but the gateway has no IPv6");
+		return error_hint(err, "'ipv6: nat' gives it IPv6");
+	}
+	return 0;
+}
+
+static int check_boot(const struct config *config, struct error *err)
+{
+	if (config->kernel_image && config->boot != BOOT_AUTO && config->boot != BOOT_KERNEL)
+		return config_error(config, config->positions[KEY_BOOT], err,
+				    "a kernel is given in line %u, which '%s' does not use",
+				    config->positions[KEY_KERNEL].line,
+				    config_keys[KEY_BOOT].choices[config->boot]);
+	return 0;
+}
+
+int config_check_tunnel(const struct config *config, struct error *err)
+{
+	for (size_t i = 0; i < config->network.allow_count; i++)
+		if (config->network.allow[i].via_tunnel && !config->wireguard)
+			return config_error(config, config->network.allow[i].position, err,
+					    "'via tunnel', but there is no tunnel ('wireguard')");
+	return 0;
+}
+
+int config_check(const struct config *config, struct error *err)
+{
+	if (check_boot(config, err) < 0 || check_shares(config, err) < 0 ||
+	    check_allow(config, err) < 0 || check_ports(config, err) < 0 ||
+	    check_egress(config, err) < 0 || check_dns(config, err) < 0)
+		return -1;
+	/* Without a word about it the tunnel depends on a file: config_load() asks then. */
+	return config->positions[KEY_WIREGUARD].line ? config_check_tunnel(config, err) : 0;
+}

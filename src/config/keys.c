@@ -1,0 +1,291 @@
+/*
+ * Reading this table is reading what a Migrantfile can say. Nothing about a key is written down
+ * twice: the defaults here are the text that the parser itself reads before the user's file.
+ */
+#include "config/keys.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "config/grammar.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+#define TIB (UINT64_C(1) << 40)
+
+/* In the order of the enums of config.h. */
+static const char *const boot_choices[] = {"auto", "kernel", "bios", "uefi", NULL};
+static const char *const accel_choices[] = {"auto", "kvm", "tcg", NULL};
+static const char *const egress_choices[] = {"open", "none", "list", NULL};
+static const char *const connect_choices[] = {"none", "ssh", "console", NULL};
+static const char *const mode_choices[] = {"rw", "ro", NULL};
+static const char *const ipv6_choices[] = {"off", "nat", NULL};
+static_assert(BOOT_UEFI == 3 && ACCEL_TCG == 2 && EGRESS_LIST == 2 && CONNECT_CONSOLE == 2,
+	      "the choices stand in the order of their enum");
+
+#define AT(member)	 offsetof(struct config, member)
+#define SHARE_AT(member) offsetof(struct config_share, member)
+
+/* clang-format off */
+const struct config_key config_keys[KEY_COUNT] = {
+	[KEY_NAME] = {"name", TYPE_TEXT, AT(name), .min = 1, .max = NAME_MAX_LENGTH,
+		.is_valid = name_is_valid,
+		.grammar = "lower-case letters and digits, '-' inside, at most 31 characters",
+		.otherwise = "the directory's name, made to fit",
+		.help = "name of the sandbox, unique on the host, and the guest's hostname"},
+	[KEY_BOX] = {"box", TYPE_TEXT, AT(box), .min = 1, .max = 1024,
+		.is_valid = box_reference_is_valid,
+		.grammar = "a box's name or the path of a description (.yaml)",
+		.fallback = "debian-12",
+		.help = "the image the guest starts from; `migrant box list` shows the known ones"},
+	[KEY_CPUS] = {"cpus", TYPE_NUMBER, AT(cpus), .min = 1, .max = 256, .fallback = "2",
+		.help = "virtual CPUs"},
+	[KEY_MEMORY] = {"memory", TYPE_SIZE, AT(memory), .min = 64 * MIB, .max = 16 * TIB,
+		.fallback = "2G",
+		.help = "the guest's memory"},
+	[KEY_DISK] = {"disk", TYPE_SIZE, AT(disk), .min = 64 * MIB, .max = 64 * TIB,
+		.fallback = "20G",
+		.help = "size of the guest's disk; it takes room on the host only as it fills"},
+	[KEY_USER] = {"user", TYPE_TEXT, AT(user), .min = 1, .max = 32,
+		.is_valid = user_is_valid,
+		.grammar = "a lower-case letter or '_', then letters, digits, '-' or '_', not a system user",
+		.fallback = "migrant",
+		.help = "login user made in the guest, with passwordless sudo there"},
+	[KEY_BOOT] = {"boot", TYPE_CHOICE, AT(boot), .choices = boot_choices, .fallback = "auto",
+		.help = "how the guest boots; auto takes the box's kernel if it has one"},
+	[KEY_KERNEL] = {"kernel", TYPE_MAP, .otherwise = "the box's",
+		.help = "another kernel than the box's"},
+	[KEY_KERNEL_IMAGE] = {"kernel.image", TYPE_PATH, AT(kernel_image), .required = true,
+		.otherwise = "required",
+		.help = "the kernel (bzImage)"},
+	[KEY_KERNEL_INITRD] = {"kernel.initrd", TYPE_PATH, AT(kernel_initrd), .otherwise = "none",
+		.help = "its initial RAM disk"},
+	[KEY_KERNEL_CMDLINE] = {"kernel.cmdline", TYPE_TEXT, AT(kernel_cmdline), .min = 1, .max = 2047,
+		.is_valid = cmdline_is_valid,
+		.grammar = "printable ASCII characters",
+		.otherwise = "the box's",
+		.help = "its command line"},
+	[KEY_ACCEL] = {"accel", TYPE_CHOICE, AT(accel), .choices = accel_choices, .fallback = "auto",
+		.help = "hardware virtualisation; auto tries KVM for real before it relies on it"},
+	[KEY_NESTED] = {"nested", TYPE_BOOL, AT(nested), .fallback = "false",
+		.help = "the guest may run guests of its own"},
+	[KEY_TTL] = {"ttl", TYPE_DURATION, AT(ttl), .min = 60, .max = 365 * 86400,
+		.fallback = "none", .unbuilt = true,
+		.help = "the sandbox is halted after this time"},
+
+	[KEY_SHARES] = {"shares", TYPE_MAPS, .max = 32, .otherwise = "none", .unbuilt = true,
+		.help = "folders that host and guest both see"},
+	[KEY_SHARES_HOST] = {"shares.host", TYPE_PATH, SHARE_AT(host), .required = true,
+		.otherwise = "required",
+		.help = "folder inside the project's directory; holds neither the Migrantfile nor what it names"},
+	[KEY_SHARES_GUEST] = {"shares.guest", TYPE_TEXT, SHARE_AT(guest), .min = 1, .max = 1024,
+		.is_valid = guest_path_is_valid,
+		.grammar = "an absolute path without '.' or '..', outside the system's own directories",
+		.required = true, .otherwise = "required",
+		.help = "where the guest sees it"},
+	[KEY_SHARES_SIZE] = {"shares.size", TYPE_SIZE, SHARE_AT(size), .min = 16 * MIB, .max = 16 * TIB,
+		.fallback = "10G",
+		.help = "the most it can hold"},
+	[KEY_SHARES_MODE] = {"shares.mode", TYPE_EITHER, SHARE_AT(read_only), .choices = mode_choices,
+		.fallback = "rw",
+		.help = "ro: the guest cannot write to it"},
+	[KEY_SHARES_ISOLATE] = {"shares.isolate", TYPE_BOOL, SHARE_AT(isolate), .fallback = "true",
+		.help = "false: a plain host directory without cap and protection, for trusted work only"},
+
+	[KEY_NETWORK] = {"network", TYPE_MAP, .otherwise = "as below",
+		.help = "what the guest reaches"},
+	[KEY_NETWORK_ISOLATE] = {"network.isolate", TYPE_BOOL, AT(network.isolate), .fallback = "true",
+		.help = "false: private networks are reachable (never the host itself or another sandbox)"},
+	[KEY_NETWORK_IPV6] = {"network.ipv6", TYPE_EITHER, AT(network.ipv6_nat), .choices = ipv6_choices,
+		.fallback = "off", .unbuilt = true,
+		.help = "nat: IPv6 to the Internet through the gateway"},
+	[KEY_NETWORK_EGRESS] = {"network.egress", TYPE_CHOICE, AT(network.egress),
+		.choices = egress_choices, .fallback = "open", .unbuilt = true,
+		.help = "open: the Internet; none: only what `allow` names; list: only `domains`"},
+	[KEY_NETWORK_DOMAINS] = {"network.domains", TYPE_LIST, .max = 1024, .grammar = "domain names",
+		.otherwise = "none", .unbuilt = true,
+		.help = "with `egress: list`: names that are reachable, `.debian.org` for all below one"},
+	[KEY_NETWORK_DNS] = {"network.dns", TYPE_LIST, .max = 8, .grammar = "addresses",
+		.otherwise = "the host's",
+		.help = "resolvers that the gateway asks for the guest"},
+	[KEY_NETWORK_ALLOW] = {"network.allow", TYPE_LIST, .max = 256, .grammar = "rules, see below",
+		.otherwise = "none", .unbuilt = true,
+		.help = "exceptions to the isolation"},
+	[KEY_NETWORK_PORTS] = {"network.ports", TYPE_LIST, .max = 64, .grammar = "[ADDRESS:]HOST:GUEST",
+		.otherwise = "none", .unbuilt = true,
+		.help = "ports of the guest shown on the host, on 127.0.0.1 unless an address is written"},
+	[KEY_NETWORK_LIMITS] = {"network.limits", TYPE_MAP, .otherwise = "as below", .unbuilt = true,
+		.help = "caps on what the guest may cost the host"},
+	[KEY_NETWORK_LIMITS_CONNECTIONS] = {"network.limits.connections", TYPE_NUMBER,
+		AT(network.limit_connections), .min = 16, .max = 1048576, .fallback = "4096",
+		.help = "connections open at once"},
+	[KEY_NETWORK_LIMITS_NEW] = {"network.limits.new-per-second", TYPE_NUMBER,
+		AT(network.limit_new_per_second), .min = 1, .max = 1000000, .fallback = "500",
+		.help = "new connections per second"},
+	[KEY_NETWORK_LIMITS_DNS] = {"network.limits.dns-per-second", TYPE_NUMBER,
+		AT(network.limit_dns_per_second), .min = 1, .max = 100000, .fallback = "50",
+		.help = "DNS queries per second"},
+
+	[KEY_WIREGUARD] = {"wireguard", TYPE_PATH, AT(wireguard), .none = true, .unbuilt = true,
+		.otherwise = "`wireguard.conf` if it exists",
+		.help = "WireGuard configuration: everything of the guest goes through this tunnel; none: no tunnel"},
+	[KEY_CLOUD_INIT] = {"cloud-init", TYPE_PATH, AT(cloud_init), .none = true,
+		.otherwise = "`cloud-init.yml` if it exists",
+		.help = "your own cloud-init user-data, merged with ours; none: not even if the file exists"},
+	[KEY_PROVISION] = {"provision", TYPE_MAPS, .max = 32,
+		.otherwise = "`ansible: playbook.yml` if it exists",
+		.help = "what configures the guest after its first boot, in order; [] for nothing"},
+	[KEY_PROVISION_ANSIBLE] = {"provision.ansible", TYPE_PATH, .otherwise = "",
+		.help = "a playbook"},
+	[KEY_PROVISION_SHELL] = {"provision.shell", TYPE_PATH, .otherwise = "", .unbuilt = true,
+		.help = "a script that runs in the guest as root"},
+	[KEY_HOOKS] = {"hooks", TYPE_PATH, AT(hooks), .none = true, .unbuilt = true, .otherwise = "none",
+		.help = "directory with pre-up, post-up, pre-down, post-down, run on the host as you"},
+	[KEY_CONNECT] = {"connect", TYPE_CHOICE, AT(connect), .choices = connect_choices,
+		.fallback = "none", .unbuilt = true,
+		.help = "what `up` does once the guest is ready"},
+	[KEY_TUNNEL] = {"tunnel", TYPE_LIST, .max = 64, .grammar = "ports", .otherwise = "none",
+		.unbuilt = true,
+		.help = "guest ports that `migrant tunnel` forwards over SSH when none is named"},
+};
+/* clang-format on */
+
+const char *key_name(const struct config_key *key)
+{
+	const char *dot = strrchr(key->path, '.');
+
+	return dot ? dot + 1 : key->path;
+}
+
+bool key_is_child(enum config_key_id parent, enum config_key_id key)
+{
+	const char *path = config_keys[key].path;
+	const char *above = parent == KEY_COUNT ? "" : config_keys[parent].path;
+	size_t length = strlen(above);
+
+	if (length) {
+		if (strncmp(path, above, length) != 0 || path[length] != '.')
+			return false;
+		path += length + 1;
+	}
+	return !strchr(path, '.');
+}
+
+enum config_key_id key_find(enum config_key_id parent, const char *name)
+{
+	for (enum config_key_id key = 0; key < KEY_COUNT; key++)
+		if (key_is_child(parent, key) && text_equal(key_name(&config_keys[key]), name))
+			return key;
+	return KEY_COUNT;
+}
+
+/* A word this long is no misspelt key; the bound also keeps the comparison cheap. */
+#define GUESS_LENGTH_MAX 40
+
+const char *key_guess(enum config_key_id parent, const char *name)
+{
+	const char *best = NULL;
+	size_t best_distance = 3;
+
+	if (strlen(name) > GUESS_LENGTH_MAX)
+		return NULL;
+	for (enum config_key_id key = 0; key < KEY_COUNT; key++) {
+		const char *candidate = key_name(&config_keys[key]);
+		size_t distance = text_distance(name, candidate);
+
+		if (!key_is_child(parent, key) || distance >= best_distance ||
+		    distance >= strlen(candidate))
+			continue;
+		best_distance = distance;
+		best = config_keys[key].path;
+	}
+	for (enum config_key_id key = KEY_COUNT; !best && key-- > 0;)
+		if (text_equal(key_name(&config_keys[key]), name))
+			best = config_keys[key].path;
+	return best;
+}
+
+void size_describe(uint64_t bytes, struct strbuf *out)
+{
+	static const char units[] = "TGMK";
+	unsigned int shift = 40;
+
+	for (const char *unit = units; *unit; unit++, shift -= 10) {
+		if (bytes && bytes % (UINT64_C(1) << shift) == 0) {
+			strbuf_addf(out, "%llu%c", (unsigned long long)(bytes >> shift), *unit);
+			return;
+		}
+	}
+	strbuf_addf(out, "%llu", (unsigned long long)bytes);
+}
+
+static void describe_choices(const struct config_key *key, struct strbuf *out)
+{
+	for (const char *const *choice = key->choices; *choice; choice++)
+		strbuf_addf(out, "%s%s",
+			    choice == key->choices ? ""
+			    : choice[1]		   ? ", "
+						   : " or ",
+			    *choice);
+}
+
+void key_describe_type(const struct config_key *key, struct strbuf *out)
+{
+	switch (key->type) {
+	case TYPE_MAP:
+		strbuf_add_text(out, "a mapping");
+		break;
+	case TYPE_MAPS:
+		strbuf_addf(out, "a list of at most %llu mappings", (unsigned long long)key->max);
+		break;
+	case TYPE_LIST:
+		strbuf_addf(out, "a list of at most %llu %s", (unsigned long long)key->max,
+			    key->grammar);
+		break;
+	case TYPE_TEXT:
+		strbuf_add_text(out, key->grammar);
+		break;
+	case TYPE_PATH:
+		strbuf_addf(out, "a path%s", key->none ? " or none" : "");
+		break;
+	case TYPE_NUMBER:
+		strbuf_addf(out, "a number from %llu to %llu", (unsigned long long)key->min,
+			    (unsigned long long)key->max);
+		break;
+	case TYPE_SIZE:
+		strbuf_add_text(out, "a size from ");
+		size_describe(key->min, out);
+		strbuf_add_text(out, " to ");
+		size_describe(key->max, out);
+		break;
+	case TYPE_DURATION:
+		strbuf_add_text(out, "a time like 8h or 1h30m, or none");
+		break;
+	case TYPE_BOOL:
+		strbuf_add_text(out, "true or false");
+		break;
+	case TYPE_CHOICE:
+	case TYPE_EITHER:
+		describe_choices(key, out);
+		break;
+	}
+}
+
+void keys_reference(struct strbuf *out)
+{
+	strbuf_add_text(out, "| key | takes | default | what it does |\n|---|---|---|---|\n");
+	for (enum config_key_id id = 0; id < KEY_COUNT; id++) {
+		const struct config_key *key = &config_keys[id];
+
+		strbuf_addf(out, "| `%s` | ", key->path);
+		key_describe_type(key, out);
+		if (key->fallback)
+			strbuf_addf(out, " | `%s`", key->fallback);
+		else
+			strbuf_addf(out, " | %s", key->otherwise);
+		strbuf_addf(out, " | %s%s |\n", key->help, key->unbuilt ? " (not built yet)" : "");
+	}
+}

@@ -1,0 +1,34 @@
+/*
+ * Values and entries of the Migrantfile's tree; private to the room.
+ */
+#ifndef CONFIG_READER_H
+#define CONFIG_READER_H
+
+#include "config/config.h"
+#include "config/keys.h"
+#include "config/yaml.h"
+
+struct reader {
+	const struct source *source;
+	struct config *config;
+};
+
+/* Refuses @node unless it is of @kind and not null. */
+MUST_CHECK int expect_kind(const struct reader *reader, enum config_key_id key,
+			   const struct node *node, enum node_kind kind, struct error *err);
+
+/* Reads a scalar key's value into @base (struct config or a list's item) at the key's offset. */
+MUST_CHECK int read_value(const struct reader *reader, enum config_key_id key,
+			  const struct node *node, void *base, struct error *err);
+
+/* Appends one item of a TYPE_LIST key to the config's array. */
+MUST_CHECK int read_item(const struct reader *reader, enum config_key_id key,
+			 const struct node *item, struct error *err);
+
+/* The rules that look at more than one value; no file is looked at. */
+MUST_CHECK int config_check(const struct config *config, struct error *err);
+
+/* `via tunnel` without a tunnel; asked once it is known whether wireguard.conf exists. */
+MUST_CHECK int config_check_tunnel(const struct config *config, struct error *err);
+
+#endif
