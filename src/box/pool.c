@@ -340,6 +340,25 @@ int pool_make_overlay(virStoragePoolPtr pool, const char *name, const char *base
 	return volume ? 0 : error_prefix(err, "%s", name);
 }
 
+int pool_copy(virStoragePoolPtr pool, const char *name, const char *source, unsigned int mode,
+	      struct error *err)
+{
+	_cleanup_volume_ virStorageVolPtr from = find_volume(pool, source);
+	_cleanup_volume_ virStorageVolPtr volume = NULL;
+	struct volume description = {.name = name, .format = "raw", .mode = mode};
+	_cleanup_free_ char *xml = NULL;
+	virStorageVolInfo info;
+
+	if (!from)
+		return error_set(err, EX_NOINPUT, "%s: no such volume", source);
+	if (virStorageVolGetInfo(from, &info) < 0)
+		return libvirt_error(err, EX_IOERR, source);
+	description.capacity = info.capacity;
+	xml = volume_xml(&description);
+	volume = virStorageVolCreateXMLFrom(pool, xml, from, 0);
+	return volume ? 0 : libvirt_error(err, EX_CANTCREAT, name);
+}
+
 static void list_append(char ***list, size_t *count, const char *name)
 {
 	*list = xreallocarray(*list, *count + 2, sizeof(**list));

@@ -4,7 +4,8 @@
  *
  * Names in the pool: base-SHA256.qcow2 (a box's image, read-only), kernel-SHA256, initrd-SHA256,
  * box-NAME.json (the box's manifest: valid JSON only when complete, so it is what publishes a box),
- * disk-UUID.qcow2 (a sandbox's overlay), seed-UUID.iso (its seed).
+ * disk-UUID.qcow2 (a sandbox's overlay), seed-UUID.iso (its seed), kernel-UUID and initrd-UUID (its
+ * own copies: libvirt gives what QEMU boots to QEMU's user, who must not own what others boot).
  */
 #ifndef BOX_POOL_H
 #define BOX_POOL_H
@@ -45,6 +46,10 @@ MUST_CHECK int pool_load(virStoragePoolPtr pool, const char *name, size_t max, c
  */
 MUST_CHECK int pool_make_overlay(virStoragePoolPtr pool, const char *name, const char *base,
 				 const char *base_format, uint64_t capacity, struct error *err);
+
+/* Makes a copy of the raw volume @source with @mode and owner root. An existing one is EX_CANTCREAT. */
+MUST_CHECK int pool_copy(virStoragePoolPtr pool, const char *name, const char *source,
+			 unsigned int mode, struct error *err);
 
 /* Deletes a volume; absent is fine. */
 MUST_CHECK int pool_delete(virStoragePoolPtr pool, const char *name, struct error *err);

@@ -13,8 +13,11 @@
 #include "base/file.h"
 #include "base/strbuf.h"
 #include "base/text.h"
+#include "domain/accel.h"
 #include "domain/domain_xml.h"
+#include "domain/streams.h"
 #include "network/wire.h"
+#include "seed/seed.h"
 
 #define POOL   "/var/lib/libvirt/images/migrant/"
 #define UUID   "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
@@ -212,6 +215,102 @@ static void memory_limit_leaves_room_for_qemu(void **state)
 	assert_true(domain_memory_limit(&variant) > variant.memory + (UINT64_C(1) << 30));
 }
 
+static void tail_keeps_the_end(void **state)
+{
+	static struct tail tail;
+	_cleanup_free_ char *all = NULL;
+	_cleanup_free_ char *two = NULL;
+	_cleanup_free_ char *none = NULL;
+
+	(void)state;
+	none = tail_lines(&tail, 5);
+	assert_string_equal(none, "");
+	for (int i = 0; i < 3000; i++) {
+		_cleanup_free_ char *line = text_format("\x1b[0;32mline %d\x1b[0m\r\n", i);
+
+		tail_add(&tail, line, strlen(line));
+	}
+	assert_int_equal(tail.length, TAIL_SIZE);
+	two = tail_lines(&tail, 2);
+	assert_string_equal(two, "line 2998\nline 2999");
+	all = tail_lines(&tail, SIZE_MAX);
+	assert_true(strlen(all) < TAIL_SIZE);
+}
+
+static void tail_survives_anything(void **state)
+{
+	static const char bytes[] = "\x1b[\x1b[31\0x\x1b]52;c;AAAA\x07\x1b";
+	static char big[3 * TAIL_SIZE];
+	struct tail tail = {0};
+	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *shown = NULL;
+
+	(void)state;
+	memset(big, 'x', sizeof(big));
+	tail_add(&tail, big, sizeof(big));
+	assert_int_equal(tail.length, TAIL_SIZE);
+	tail_add(&tail, "\n", 1);
+	tail_add(&tail, bytes, sizeof(bytes) - 1);
+	text = tail_lines(&tail, 1);
+	shown = text_escape(text, strlen(text), true);
+	assert_null(strchr(shown, '\x1b'));
+	assert_null(strchr(shown, '\x07'));
+}
+
+static bool is_ready(const char *bytes)
+{
+	struct ready ready = {0};
+
+	for (const char *at = bytes; *at; at++)
+		ready_add(&ready, at, 1);
+	return ready.seen;
+}
+
+static void ready_line_is_exact(void **state)
+{
+	struct ready flood = {0};
+
+	(void)state;
+	assert_true(is_ready(READY_LINE));
+	assert_true(is_ready("half a li\n" READY_LINE));
+	assert_true(is_ready(READY_LINE READY_LINE));
+	assert_false(is_ready("MIGRANT READY 1"));
+	assert_false(is_ready("MIGRANT READY 11\n"));
+	assert_false(is_ready(" " READY_LINE));
+	assert_false(is_ready("MIGRANT READY 1\r\n"));
+	for (size_t i = 0; i <= READY_LIMIT; i++)
+		ready_add(&flood, "x", 1);
+	ready_add(&flood, "\n" READY_LINE, sizeof(READY_LINE));
+	assert_false(flood.seen);
+}
+
+static void answers_come_back_from_the_cache(void **state)
+{
+	struct accel_answer answer = {.boot_id = text_dup("7d0e"),
+				      .kernel = text_dup("6.1.0-\"x"),
+				      .qemu = 7002022,
+				      .reason = text_dup("it \"hangs\"")};
+	struct accel_answer back = {0};
+	_cleanup_free_ char *text = accel_answer_format(&answer);
+
+	(void)state;
+	assert_int_equal(accel_answer_parse(text, &back), 0);
+	assert_string_equal(back.boot_id, answer.boot_id);
+	assert_string_equal(back.kernel, answer.kernel);
+	assert_string_equal(back.reason, answer.reason);
+	assert_int_equal(back.qemu, answer.qemu);
+	assert_false(back.works);
+	accel_answer_done(&answer);
+	accel_answer_done(&back);
+	assert_int_equal(accel_answer_parse("", &back), -1);
+	assert_int_equal(accel_answer_parse("[]", &back), -1);
+	assert_int_equal(accel_answer_parse("{\"kvm\": true}", &back), -1);
+	assert_int_equal(accel_answer_parse("{\"boot_id\": 1, \"kernel\": \"a\", \"qemu\": 1, "
+					    "\"kvm\": \"yes\", \"reason\": \"\"}",
+					    &back),
+			 -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +319,10 @@ int main(void)
 		cmocka_unit_test(hostile_text_stays_text),
 		cmocka_unit_test(control_bytes_are_refused),
 		cmocka_unit_test(memory_limit_leaves_room_for_qemu),
+		cmocka_unit_test(tail_keeps_the_end),
+		cmocka_unit_test(tail_survives_anything),
+		cmocka_unit_test(ready_line_is_exact),
+		cmocka_unit_test(answers_come_back_from_the_cache),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
