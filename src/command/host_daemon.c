@@ -337,7 +337,7 @@ static int start_by_hand(const struct daemon *daemon, struct error *err)
 /* A daemon that was just started may take a moment until it answers. */
 static int wait_for_answer(struct error *err)
 {
-	const struct timespec moment = {.tv_nsec = 100 * 1000 * 1000};
+	const struct timespec moment = {.tv_nsec = 100000000};
 
 	for (int tries = START_TIMEOUT * 10;; tries--) {
 		_cleanup_connection_ virConnectPtr connection = NULL;
