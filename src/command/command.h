@@ -63,6 +63,9 @@ struct command {
 	int (*run)(const struct invocation *invocation, struct error *err);
 };
 
+/* Options that every command takes, besides its own. */
+extern const struct option common_options[];
+
 /* The table: NULL-terminated, in the order of the help text. */
 extern const struct command *const commands[];
 

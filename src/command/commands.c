@@ -6,11 +6,15 @@ extern const struct command command_setup;
 extern const struct command command_doctor;
 extern const struct command command_pubkey;
 extern const struct command command_validate;
+extern const struct command command_init;
+extern const struct command command_completion;
 
 const struct command *const commands[] = {
 	&command_setup,
 	&command_doctor,
 	&command_version,
+	&command_completion,
+	&command_init,
 	&command_validate,
 	&command_pubkey,
 	NULL,

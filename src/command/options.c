@@ -12,8 +12,7 @@
 
 #define HELP_COLUMN 28
 
-/* Options that every command takes, besides its own. */
-static const struct option common_options[] = {
+const struct option common_options[] = {
 	{'C', "directory", OPTION_TEXT, "DIR", "use the Migrantfile in DIR"},
 	{'h', "help", OPTION_FLAG, NULL, "show this help"},
 	{0},
