@@ -274,6 +274,13 @@ void key_describe_type(const struct config_key *key, struct strbuf *out)
 	}
 }
 
+static const char *describe_built(const struct config_key *key)
+{
+	if (!key->unbuilt)
+		return "";
+	return key->choices ? " (only the default is built yet)" : " (not built yet)";
+}
+
 void keys_reference(struct strbuf *out)
 {
 	strbuf_add_text(out, "| key | takes | default | what it does |\n|---|---|---|---|\n");
@@ -286,6 +293,6 @@ void keys_reference(struct strbuf *out)
 			strbuf_addf(out, " | `%s`", key->fallback);
 		else
 			strbuf_addf(out, " | %s", key->otherwise);
-		strbuf_addf(out, " | %s%s |\n", key->help, key->unbuilt ? " (not built yet)" : "");
+		strbuf_addf(out, " | %s%s |\n", key->help, describe_built(key));
 	}
 }

@@ -7,11 +7,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <sys/stat.h>
 
-#include "base/file.h"
-#include "base/strbuf.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "config/keys.h"
@@ -253,10 +249,306 @@ static void bad_documents_have_a_place(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+/* Parses what must be accepted. */
+static void parse_good(const char *text, struct config *ret_config)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+
+	if (parse(text, ret_config, &err) < 0)
+		fail_msg("%s-> %s: %s", text, err.place, err.message);
+}
+
+static void good_documents_are_accepted(void **state)
+{
+	static const char *const good[] = {
+		"",
+		"\n# nothing\n",
+		"---\n",
+		"---\nname: a\n...\n",
+		"\xef\xbb\xbfname: a\n",
+		"name: a\r\nbox: b\r\n",
+		"{name: a, box: b}\n",
+		"\"name\": \"a\"\n'box': 'b'\n",
+		"name: no\nbox: null-box\n",
+		"name: \"null\"\n",
+		"cpus: \"2\"\n",
+		"ttl: none\nhooks: none\nwireguard: none\ncloud-init: none\nprovision: []\n",
+		"shares: []\nnetwork: {allow: [], ports: [], dns: []}\n",
+		"# \xf0\x9f\xa6\x80 caf\xc3\xa9\n",
+		"box: ./boxes/mine.yaml\n",
+		"shares: [{host: caf\xc3\xa9, guest: /home/migrant/caf\xc3\xa9}]\n",
+		"shares:\n  - {host: a, guest: /x}\n  - {host: ab, guest: /xy}\n",
+		"network: {ports: [8080:80, '[::1]:8080:80', '127.0.0.2:8080:80']}\n",
+		"network: {ipv6: nat, allow: ['lan fd00::1', 'forward udp/9 to [fd00::2]:9']}\n",
+		"network: {allow: [host tcp/80, host udp/80, lan 10.0.0.1, lan 10.0.0.1 tcp/80]}\n",
+		"network: {allow: ['lan   169.254.7.7   udp/1']}\n",
+		"network: {egress: list, domains: []}\n",
+		"network: {egress: list, domains: [a.b, .a.b, _x.y.z, xn--bcher-kva.de]}\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		_cleanup_config_ struct config config = {0};
+
+		parse_good(good[i], &config);
+	}
+}
+
+static void defaults_hold(void **state)
+{
+	_cleanup_config_ struct config config = {0};
+
+	(void)state;
+	parse_good("shares: [{host: ./a//b/, guest: /x}]\n", &config);
+	assert_string_equal(config.directory, DIRECTORY);
+	assert_string_equal(config.name, "my-project");
+	assert_string_equal(config.box, "debian-12");
+	assert_int_equal(config.cpus, 2);
+	assert_true(config.memory == UINT64_C(2) << 30);
+	assert_true(config.disk == UINT64_C(20) << 30);
+	assert_string_equal(config.user, "migrant");
+	assert_int_equal(config.boot, BOOT_AUTO);
+	assert_int_equal(config.accel, ACCEL_AUTO);
+	assert_false(config.nested);
+	assert_true(config.ttl == 0);
+	assert_true(config.network.isolate);
+	assert_false(config.network.ipv6_nat);
+	assert_int_equal(config.network.egress, EGRESS_OPEN);
+	assert_int_equal(config.network.limit_connections, 4096);
+	assert_int_equal(config.network.limit_new_per_second, 500);
+	assert_int_equal(config.network.limit_dns_per_second, 50);
+	assert_null(config.wireguard);
+	assert_null(config.cloud_init);
+	assert_int_equal(config.provision_count, 0);
+	assert_string_equal(config.shares[0].host, "a/b");
+	assert_true(config.shares[0].size == UINT64_C(10) << 30);
+	assert_true(config.shares[0].isolate);
+	assert_false(config.shares[0].read_only);
+	assert_int_equal(config_position(&config, "shares").column, 9);
+	assert_int_equal(config_position(&config, "network.dns").line, 0);
+}
+
+static void entries_become_values(void **state)
+{
+	_cleanup_config_ struct config config = {0};
+	const struct config_network *network = &config.network;
+	char text[ADDRESS_TEXT_MAX];
+
+	(void)state;
+	parse_good("wireguard: wg.conf\n"
+		   "network:\n"
+		   "  isolate: false\n"
+		   "  egress: list\n"
+		   "  domains: [API.Example.com., .debian.org]\n"
+		   "  dns: [9.9.9.9, 149.112.112.112]\n"
+		   "  allow:\n"
+		   "    - host udp/8080\n"
+		   "    - lan 192.168.1.50\n"
+		   "    - lan 192.168.1.51 tcp/5432\n"
+		   "    - forward tcp/9000 to 10.8.0.5:9001 via tunnel\n"
+		   "  ports: [\"8080:80\", \"0.0.0.0:2222:22\", \"[::1]:81:82\"]\n"
+		   "provision: [{shell: a.sh}, {ansible: b.yml}]\n"
+		   "ttl: 1h30m\nmemory: 4096M\nconnect: ssh\naccel: tcg\ntunnel: [3000]\n",
+		   &config);
+	assert_false(network->isolate);
+	assert_string_equal(network->domains[0], "api.example.com");
+	assert_string_equal(network->domains[1], ".debian.org");
+	assert_string_equal(address_format(&network->dns[1], text), "149.112.112.112");
+	assert_int_equal(network->allow_count, 4);
+	assert_int_equal(network->allow[0].kind, ALLOW_HOST);
+	assert_int_equal(network->allow[0].protocol, PROTOCOL_UDP);
+	assert_int_equal(network->allow[0].port, 8080);
+	assert_int_equal(network->allow[0].position.line, 8);
+	assert_int_equal(network->allow[1].kind, ALLOW_LAN);
+	assert_int_equal(network->allow[1].protocol, PROTOCOL_ANY);
+	assert_int_equal(network->allow[1].port, 0);
+	assert_int_equal(network->allow[2].port, 5432);
+	assert_string_equal(address_format(&network->allow[2].address, text), "192.168.1.51");
+	assert_int_equal(network->allow[3].kind, ALLOW_FORWARD);
+	assert_int_equal(network->allow[3].port, 9000);
+	assert_int_equal(network->allow[3].target_port, 9001);
+	assert_true(network->allow[3].via_tunnel);
+	assert_string_equal(address_format(&network->ports[0].bind, text), "127.0.0.1");
+	assert_string_equal(address_format(&network->ports[1].bind, text), "0.0.0.0");
+	assert_string_equal(address_format(&network->ports[2].bind, text), "::1");
+	assert_int_equal(network->ports[2].host, 81);
+	assert_int_equal(network->ports[2].guest, 82);
+	assert_int_equal(config.provision[0].kind, PROVISION_SHELL);
+	assert_string_equal(config.provision[1].file, "b.yml");
+	assert_true(config.ttl == 5400);
+	assert_true(config.memory == UINT64_C(4) << 30);
+	assert_int_equal(config.connect, CONNECT_SSH);
+	assert_int_equal(config.accel, ACCEL_TCG);
+	assert_int_equal(config.tunnel_ports[0], 3000);
+}
+
+static void hints_name_the_way_out(void **state)
+{
+	static const struct {
+		const char *text, *hint;
+	} cases[] = {
+		{"cpu: 2\n", "did you mean 'cpus'?"},
+		{"isolate: true\n", "did you mean 'network.isolate'?"},
+		{"network: {isolated: true}\n", "did you mean 'network.isolate'?"},
+		{"nested: On\n", "did you mean true?"},
+		{"nested: no\n", "did you mean false?"},
+		{"accel: kmv\n", "did you mean kvm?"},
+		{"name: My Box\n", "'my-box' would do"},
+		{"memory: 2048\n", "without K, M, G or T it is bytes"},
+		{"network: {dns: 9.9.9.9}\n", "a list with one item is written [9.9.9.9]"},
+		{"wireguard: off\n", "none turns it off"},
+		{"network: {allow: [lan 127.0.0.1]}\n",
+		 "`host PROTO/PORT` reaches a service of the host"},
+		{"volumes: []\n", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+		struct config config = {0};
+
+		assert_int_equal(parse(cases[i].text, &config, &err), -1);
+		if (!text_equal(err.hint, cases[i].hint))
+			fail_msg("%s-> %s", cases[i].text, err.hint);
+	}
+}
+
+static void default_names(void **state)
+{
+	static const struct {
+		const char *directory, *name;
+	} cases[] = {
+		{"/home/u/claude", "claude"},
+		{"/home/u/My Project", "my-project"},
+		{"/home/u/caf\xc3\xa9s", "caf-s"},
+		{"/home/u/a\xff"
+		 "b",
+		 "a-b"},
+		{"/home/u/--a--", "a"},
+		{"/home/u/a.b_c", "a-b-c"},
+		{"/srv/aaaaaaaaaabbbbbbbbbbcccccccccc-x", "aaaaaaaaaabbbbbbbbbbcccccccccc"},
+		{"/srv/aaaaaaaaaabbbbbbbbbbccccccccccdd", "aaaaaaaaaabbbbbbbbbbccccccccccd"},
+		{"/srv/...", NULL},
+		{"/", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *name = config_default_name(cases[i].directory);
+
+		if (!text_equal(name, cases[i].name))
+			fail_msg("%s -> %s", cases[i].directory, name);
+		if (name)
+			assert_true(name_is_valid(name));
+	}
+}
+
+static void a_nameless_directory_needs_a_name(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_config_ struct config named = {0};
+	struct config config = {0};
+
+	(void)state;
+	assert_int_equal(config_parse("/srv/...", "Migrantfile", "", 0, &config, &err), -1);
+	assert_int_equal(err.code, EX_CONFIG);
+	assert_string_equal(err.place, "Migrantfile");
+	assert_string_equal(err.hint, "write 'name: …' into the Migrantfile");
+	assert_int_equal(config_parse("/srv/...", "Migrantfile", "name: a\n", 8, &named, &err), 0);
+}
+
+static void excerpts_are_aligned_and_bounded(void **state)
+{
+	static const struct {
+		const char *text;
+		struct position position;
+		const char *excerpt;
+	} cases[] = {
+		{"name: A\nx\n", {1, 7}, "name: A\n      ^"},
+		{"a:\n\tb: c\r\n", {2, 5}, "\tb: c\n\t   ^"},
+		{"k\\n: A", {1, 6}, "k\\n: A\n      ^"}, /* the backslash is shown doubled */
+		{"caf\xc3\xa9: A\n", {1, 7}, "caf\xc3\xa9: A\n      ^"},
+		{"a\x1b[m: A\n", {1, 7}, "a\x1b[m: A\n         ^"}, /* shown as \x1b */
+		{"", {1, 1}, "\n^"},
+		{"a", {9, 9}, "\n^"},
+		{"0123456789012345678901234567890123456789012345678901234567890123456789x\n",
+		 {1, 71},
+		 "...012345678901234567890123456789012345678901234567890123456789x\n"
+		 "                                                               ^"},
+		{"x0123456789012345678901234567890123456789012345678901234567890123456789\n",
+		 {1, 1},
+		 "x012345678901234567890123456789012345678...\n"
+		 "^"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct source source = {"f", cases[i].text, strlen(cases[i].text)};
+		_cleanup_free_ char *excerpt = source_excerpt(&source, cases[i].position);
+
+		assert_string_equal(excerpt, cases[i].excerpt);
+	}
+}
+
+static void what_is_not_built_is_refused(void **state)
+{
+	static const struct {
+		const char *text, *place, *message; /* place NULL: built */
+	} cases[] = {
+		{"cpus: 4\nnested: true\nnetwork: {isolate: false, dns: [9.9.9.9]}\n", NULL, NULL},
+		{"provision: [{ansible: a}]\ncloud-init: b\nkernel: {image: c}\n", NULL, NULL},
+		{"shares: []\nttl: none\nhooks: none\nconnect: none\nwireguard: none\n", NULL,
+		 NULL},
+		{"network: {ipv6: off, egress: open, allow: [], ports: []}\ntunnel: []\n", NULL,
+		 NULL},
+		{"name: a\nshares: [{host: a, guest: /x}]\n", "2:9", "'shares'"},
+		{"network: {ports: [\"1:2\"]}\n", "1:18", "'network.ports'"},
+		{"network: {allow: [host tcp/1]}\n", "1:18", "'network.allow'"},
+		{"network: {limits: {connections: 99}}\n", "1:19", "'network.limits'"},
+		{"network: {ipv6: nat}\n", "1:17", "'network.ipv6'"},
+		{"network: {egress: none}\n", "1:19", "'network.egress'"},
+		{"network: {egress: list, domains: [a.b]}\n", "1:19", "'network.egress'"},
+		{"wireguard: wg.conf\n", "1:12", "'wireguard'"},
+		{"ttl: 8h\n", "1:6", "'ttl'"},
+		{"hooks: hooks\n", "1:8", "'hooks'"},
+		{"connect: ssh\n", "1:10", "'connect'"},
+		{"tunnel: [1]\n", "1:9", "'tunnel'"},
+		{"provision: [{ansible: a}, {shell: b}]\n", "1:35", "'provision.shell'"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+		_cleanup_config_ struct config config = {0};
+		_cleanup_free_ char *place = NULL;
+		_cleanup_free_ char *message = NULL;
+
+		parse_good(cases[i].text, &config);
+		if (!cases[i].place) {
+			assert_int_equal(config_require_built(&config, &err), 0);
+			continue;
+		}
+		place = text_format("Migrantfile:%s", cases[i].place);
+		message = text_format("%s is not built into this version yet", cases[i].message);
+		assert_int_equal(config_require_built(&config, &err), -1);
+		assert_int_equal(err.code, EX_CONFIG);
+		assert_string_equal(err.message, message);
+		assert_string_equal(err.place, place);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_documents_have_a_place),
+		cmocka_unit_test(good_documents_are_accepted),
+		cmocka_unit_test(defaults_hold),
+		cmocka_unit_test(entries_become_values),
+		cmocka_unit_test(hints_name_the_way_out),
+		cmocka_unit_test(default_names),
+		cmocka_unit_test(a_nameless_directory_needs_a_name),
+		cmocka_unit_test(excerpts_are_aligned_and_bounded),
+		cmocka_unit_test(what_is_not_built_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
