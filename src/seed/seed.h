@@ -8,35 +8,34 @@
 #include "network/policy.h"
 
 struct seed {
-	const char *instance_id;	/* stays the same for the life of the sandbox */
+	const char *instance_id; /* stays the same for the life of the sandbox */
 	const char *hostname;
-	const char *user;		/* login user, sudo without password */
-	const char *public_key;		/* "ssh-ed25519 AAAA… comment": what may log in */
-	const char *host_key;		/* private SSH host key, OpenSSH PEM text */
-	const char *host_key_public;	/* its public half */
-	struct wire wire;		/* static network-config; the resolver is the gateway */
-	const char *user_data;		/* text of the user's cloud-init.yml, or NULL */
-	const char *user_data_file;	/* its name for messages */
+	const char *user;	     /* login user, sudo without password */
+	const char *public_key;	     /* "ssh-ed25519 AAAA… comment": what may log in */
+	const char *host_key;	     /* private SSH host key, OpenSSH PEM text */
+	const char *host_key_public; /* its public half */
+	struct wire wire;	     /* static network-config; the resolver is the gateway */
+	const char *user_data;	     /* text of the user's cloud-init.yml, or NULL */
+	const char *user_data_file;  /* its name for messages */
 };
 
 /*
  * The three documents as text, pure. seed_user_data() merges the user's cloud-init.yml below ours:
- * EX_CONFIG (FILE:LINE:COLUMN) when it is not YAML we can merge or would take away access (our user,
- * ssh, network, datasource). The caller frees.
+ * EX_CONFIG (FILE:LINE:COLUMN) when it is not YAML we can merge or would take away access (our
+ * user, ssh, network, datasource). The caller frees.
  */
 MUST_CHECK int seed_user_data(const struct seed *seed, char **ret_text, struct error *err);
 char *seed_meta_data(const struct seed *seed);
 char *seed_network_config(const struct seed *seed);
 
 /*
- * Makes the ISO (label cidata) with genisoimage in a private temporary directory that is gone
- * afterwards. The bytes are the caller's.
+ * Makes the ISO (label cidata) with genisoimage, in memory alone. The bytes are the caller's.
  */
 MUST_CHECK int seed_iso(const struct seed *seed, void **ret_bytes, size_t *ret_length,
 			struct error *err);
 
 /* The virtio-serial port on which the guest says that it is up, and the line that it repeats. */
 #define READY_CHANNEL "org.migrant.ready"
-#define READY_LINE "MIGRANT READY 1\n"
+#define READY_LINE    "MIGRANT READY 1\n"
 
 #endif

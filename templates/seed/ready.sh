@@ -1,0 +1,28 @@
+#!/bin/sh
+# Says to migrant that this guest is up, at every boot. After the first boot it also sees to it that
+# cloud-init does not run again: host key, users and address stay as they are, without the seed.
+generator=/etc/systemd/system-generators/cloud-init-generator
+port=/dev/virtio-ports/org.migrant.ready
+
+if [ ! -L $generator ]; then
+    until [ -e /run/cloud-init/result.json ]; do
+        sleep 0.2
+    done
+    # `cloud-init status` goes on saying how the first boot ended; its --wait would wait for ever.
+    cat >/etc/tmpfiles.d/migrant.conf <<CONF
+d /run/cloud-init 0755 root root -
+L /run/cloud-init/status.json - - - - /var/lib/cloud/data/status.json
+L /run/cloud-init/result.json - - - - /var/lib/cloud/data/result.json
+CONF
+    mkdir -p ${generator%/*}
+    sync
+    ln -s /dev/null $generator
+    sync
+fi
+
+# A write waits until somebody listens. Nobody does after a reboot from inside, so this ends.
+until [ -c $port ]; do
+    sleep 0.2
+done
+timeout 600 sh -c 'while printf "MIGRANT READY 1\n"; do sleep 0.3; done' >$port
+exit 0
