@@ -40,7 +40,7 @@ bool key_public_is_valid(const char *line)
 	return true;
 }
 
-static char *home_directory(void)
+char *home_directory(void)
 {
 	const char *home = getenv("HOME");
 	const struct passwd *user;

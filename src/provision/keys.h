@@ -17,6 +17,9 @@
  */
 MUST_CHECK int key_ensure(char **ret_private_path, char **ret_public_text, struct error *err);
 
+/* The user's home directory, $HOME or the account's, or NULL. The caller frees. */
+char *home_directory(void);
+
 /* True for one line of printable ASCII "TYPE BASE64[ COMMENT]" as ssh-keygen prints it. Pure. */
 bool key_public_is_valid(const char *line);
 
