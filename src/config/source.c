@@ -160,6 +160,7 @@ char *source_excerpt(const struct source *source, struct position position)
 	size_t caret = source_offset(source, position);
 	size_t begin = line;
 	size_t stop;
+	_cleanup_free_ char *window = NULL;
 
 	if (end > line && source->text[end - 1] == '\r')
 		end--;
@@ -172,10 +173,13 @@ char *source_excerpt(const struct source *source, struct position position)
 	for (size_t i = 0; i < EXCERPT_AFTER && stop < end; i++)
 		stop = step(source, stop);
 
-	strbuf_addf(&out, "%s", begin > line ? "..." : "");
-	strbuf_add(&out, source->text + begin, stop - begin);
-	strbuf_addf(&out, "%s\n%s", stop < end ? "..." : "", begin > line ? "   " : "");
-	add_padding(&out, source->text + begin, caret - begin);
+	window = text_dup_n(source->text + begin, stop - begin);
+	for (size_t i = 0; i < stop - begin; i++)
+		if (!window[i])
+			window[i] = '?'; /* the detail is a C string */
+	strbuf_addf(&out, "%s%s%s\n%s", begin > line ? "..." : "", window,
+		    stop < end ? "..." : "", begin > line ? "   " : "");
+	add_padding(&out, window, caret - begin);
 	strbuf_add_char(&out, '^');
 	return strbuf_take(&out);
 }

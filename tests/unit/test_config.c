@@ -67,6 +67,7 @@ static const struct {
 	{"name: a\n\"name\": c\n", "2:1", "duplicate key 'name', first given in line 1"},
 	{"name: caf\xe9\n", "1:10", "not UTF-8: byte 0xe9"},
 	{"name: a\x07\n", "1:8", "character U+0007 is not allowed"},
+	{"# \xe2\x80\xa8\n", "1:3", "character U+2028 is not allowed"},
 	{"# \xc2\x9b\n", "1:3", "character U+009B is not allowed"},
 	{"box: a\r# evil\n", "1:7", "character U+000D is not allowed"},
 	{"# a \xe2\x80\xae b\n", "1:5", "character U+202E is not allowed"},
