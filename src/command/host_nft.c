@@ -26,6 +26,8 @@ static const struct {
 	 "add table netdev n; add chain netdev n c { type filter hook ingress device lo priority "
 	 "0; "
 	 "policy drop; }; add rule netdev n c ether type { arp, ip } ip saddr 192.0.2.1 accept"},
+	{"rules at a device's egress",
+	 "add chain netdev n e { type filter hook egress device lo priority 0; policy drop; }"},
 	{"matching ARP", "add chain netdev n a; add rule netdev n a arp operation request arp "
 			 "saddr ip 192.0.2.1 accept"},
 	{"sets of ranges",
@@ -45,6 +47,9 @@ static const struct {
 	 "add rule inet t f meta mark set 1 fib daddr . mark oif exists drop"},
 	{"masquerading", "add chain inet t o { type nat hook postrouting priority 100; }; add rule "
 			 "inet t o masquerade"},
+	{"source NAT", "add rule inet t o ip saddr 192.0.2.1 snat ip to 192.0.2.2"},
+	{"matching a process's user", "add chain inet t u { type filter hook output priority 0; }; "
+				      "add rule inet t u meta skuid 0 accept"},
 	{"destination NAT", "add chain inet t d { type nat hook prerouting priority -100; }; "
 			    "add rule inet t d tcp dport 1 dnat ip to 192.0.2.1:2"},
 };
@@ -136,9 +141,23 @@ static char *dropping_chain(const char *json)
 	return name;
 }
 
+/* The rules that let the uplinks of sandboxes through; Docker keeps a chain for such rules. */
+static void hint_at_rules(struct host_finding *found, const char *chain, const char *json)
+{
+	const char *iptables = strstr(json, "\"DOCKER-USER\"") ? "DOCKER-USER" : "FORWARD";
+
+	if (text_equal(chain, "ip filter FORWARD"))
+		return finding_hint(found,
+				    "sudo iptables -I %s -i mgu+ -j ACCEPT; "
+				    "sudo iptables -I %s -o mgu+ -j ACCEPT",
+				    iptables, iptables);
+	finding_hint(found, "let it accept what comes from and goes to the interfaces mgu*");
+}
+
 void host_forward_check(struct host_finding *found)
 {
 	_cleanup_free_ char *chain = NULL;
+	const char *json = "";
 	struct nft_ctx *nft;
 
 	if (geteuid() != 0) {
@@ -148,20 +167,17 @@ void host_forward_check(struct host_finding *found)
 	nft = new_context();
 	nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_TERSE);
 	if (load(nft, "list chains"))
-		chain = dropping_chain(nft_ctx_get_output_buffer(nft));
+		json = nft_ctx_get_output_buffer(nft);
+	chain = dropping_chain(json);
+	if (!chain) {
+		finding_set(found, HOST_OK,
+			    "no firewall of the host drops forwarded packets by default");
+	} else {
+		finding_set(found, HOST_WARNING,
+			    "the host's firewall (%s) drops what it does not know: "
+			    "guests may reach nothing",
+			    chain);
+		hint_at_rules(found, chain, json);
+	}
 	nft_ctx_free(nft);
-	if (!chain)
-		return finding_set(found, HOST_OK,
-				   "no firewall of the host drops forwarded packets "
-				   "by default");
-	finding_set(found, HOST_WARNING,
-		    "the host's firewall (%s) drops what it does not know: "
-		    "guests may reach nothing",
-		    chain);
-	if (strstr(chain, " filter FORWARD")) /* iptables: Docker, ufw */
-		finding_hint(found,
-			     "iptables -I FORWARD -i mg+ -j ACCEPT; "
-			     "iptables -I FORWARD -o mg+ -j ACCEPT (for Docker: DOCKER-USER)");
-	else
-		finding_hint(found, "add rules that accept the interfaces mg* in and out");
 }
