@@ -43,20 +43,32 @@ static void conclude(const struct host_item *item, struct host_finding *found, s
 	print_finding(item, found);
 }
 
+/* After a change that did not fail: is it as it should be now? */
+static void conclude_change(struct host_finding *found, struct error *err)
+{
+	if (error_is_set(err))
+		return;
+	if (found->state == HOST_OK)
+		found->state = HOST_CHANGED;
+	if (found->state != HOST_ERROR)
+		return;
+	error_set(err, EX_UNAVAILABLE, "%s", found->text);
+	if (found->hint)
+		error_hint(err, "%s", found->hint);
+}
+
 static void set_up(const struct host_item *item, struct outcome *outcome)
 {
 	_cleanup_finding_ struct host_finding found = {0};
 	_cleanup_error_ struct error err = ERROR_INIT;
 
 	item->check(&found);
-	if (found.state == HOST_ERROR && item->fix(&err) == 0) {
-		item->check(&found);
-		if (found.state == HOST_OK)
-			found.state = HOST_CHANGED;
-		else if (found.state == HOST_ERROR)
-			error_set(&err, EX_UNAVAILABLE, "%s", found.text);
-		if (error_is_set(&err) && found.hint)
+	if (found.state == HOST_ERROR) {
+		if (item->fix(&err) == 0)
+			item->check(&found);
+		else if (found.hint)
 			error_hint(&err, "%s", found.hint);
+		conclude_change(&found, &err);
 	}
 	conclude(item, &found, &err, outcome);
 }
