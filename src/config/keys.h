@@ -72,6 +72,9 @@ enum key_type {
 struct config_key {
 	const char *path; /* "network.limits.connections" */
 	enum key_type type;
+	bool none;     /* TYPE_PATH: "none" stands for no file */
+	bool required; /* in the mapping that holds it */
+	bool unbuilt;  /* understood, but this version does not do it yet */
 	size_t offset; /* of the value in struct config, or in the list's item */
 	uint64_t min, max;
 	const char *const *choices;	    /* NULL-terminated */
@@ -79,9 +82,6 @@ struct config_key {
 	const char *grammar;		    /* … and what it is, for messages and the reference */
 	const char *fallback;		    /* the default as one would write it, or NULL: none */
 	const char *otherwise;		    /* what holds when there is no fallback, in words */
-	bool none;			    /* TYPE_PATH: "none" stands for no file */
-	bool required;			    /* in the mapping that holds it */
-	bool unbuilt;			    /* understood, but this version does not do it yet */
 	const char *help;		    /* one line */
 };
 

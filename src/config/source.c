@@ -177,8 +177,8 @@ char *source_excerpt(const struct source *source, struct position position)
 	for (size_t i = 0; i < stop - begin; i++)
 		if (!window[i])
 			window[i] = '?'; /* the detail is a C string */
-	strbuf_addf(&out, "%s%s%s\n%s", begin > line ? "..." : "", window,
-		    stop < end ? "..." : "", begin > line ? "   " : "");
+	strbuf_addf(&out, "%s%s%s\n%s", begin > line ? "..." : "", window, stop < end ? "..." : "",
+		    begin > line ? "   " : "");
 	add_padding(&out, window, caret - begin);
 	strbuf_add_char(&out, '^');
 	return strbuf_take(&out);
@@ -227,7 +227,7 @@ static size_t skip_line(const struct source *source, size_t at)
 /* A quote begins a quoted text, and '#' a comment, only where a plain word does not go on. */
 static bool begins_token(const struct source *source, size_t at)
 {
-	return at == 0 || memchr(" \t\n[]{},:", source->text[at - 1], 9) != NULL;
+	return at == 0 || strchr(" \t\n[]{},:", source->text[at - 1]);
 }
 
 /* The bracket that closes @open. */

@@ -203,9 +203,9 @@ static int build(struct builder *builder, yaml_event_t *event, unsigned int dept
 
 static struct node *add_item(struct node *node)
 {
-	node->items = xreallocarray(node->items, node->count + 1, sizeof(*node->items));
+	node->items = xreallocarray(node->items, node->count + 1, sizeof(struct node *));
 	if (node->kind == NODE_MAP)
-		node->keys = xreallocarray(node->keys, node->count + 1, sizeof(*node->keys));
+		node->keys = xreallocarray(node->keys, node->count + 1, sizeof(struct node *));
 	return node;
 }
 
@@ -360,8 +360,9 @@ static int build_document(struct builder *builder, struct node **ret_root, struc
 {
 	_cleanup_event_ yaml_event_t event = {0};
 
-	if (next_event(builder, &event, err) < 0 || /* start of the stream */
-	    next_event(builder, &event, err) < 0)
+	if (next_event(builder, &event, err) < 0)
+		return -1;
+	if (event.type == YAML_STREAM_START_EVENT && next_event(builder, &event, err) < 0)
 		return -1;
 	if (event.type == YAML_STREAM_END_EVENT)
 		return 0;

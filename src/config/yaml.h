@@ -13,8 +13,8 @@
 #include "base/error.h"
 #include "config/config.h"
 
-#define SOURCE_SIZE_MAX	 (256 * 1024) /* bytes of a document */
-#define SOURCE_DEPTH_MAX 16	      /* nested lists and mappings */
+#define SOURCE_SIZE_MAX	 262144 /* bytes of a document: 256 KiB */
+#define SOURCE_DEPTH_MAX 16	/* nested lists and mappings */
 #define SOURCE_NODES_MAX 8192
 
 /* A text and what it is called in messages; both borrowed. */
