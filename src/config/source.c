@@ -38,7 +38,7 @@ static size_t character_size(unsigned char byte)
 	return byte >= 0xc0 ? 2 : 1;
 }
 
-static size_t step(const struct source *source, size_t offset)
+size_t source_step(const struct source *source, size_t offset)
 {
 	size_t next = offset + character_size((unsigned char)source->text[offset]);
 
@@ -59,7 +59,7 @@ struct position source_position(const struct source *source, size_t offset)
 {
 	struct position position = {1, 1};
 
-	for (size_t at = 0; at < offset && at < source->length; at = step(source, at)) {
+	for (size_t at = 0; at < offset && at < source->length; at = source_step(source, at)) {
 		position.column++;
 		if (source->text[at] == '\n')
 			position = (struct position){position.line + 1, 1};
@@ -84,7 +84,7 @@ size_t source_offset(const struct source *source, struct position position)
 	size_t at = line_offset(source, position.line);
 
 	for (; position.column > 1 && at < source->length; position.column--)
-		at = step(source, at);
+		at = source_step(source, at);
 	return at;
 }
 
@@ -129,7 +129,7 @@ int source_check(const struct source *source, struct error *err)
 	if (bad < source->length)
 		return source_error(source, source_position(source, bad), err,
 				    "not UTF-8: byte 0x%02x", (unsigned char)source->text[bad]);
-	for (size_t at = 0; at < source->length; at = step(source, at)) {
+	for (size_t at = 0; at < source->length; at = source_step(source, at)) {
 		size_t size = character_size((unsigned char)source->text[at]);
 		uint32_t code = code_point(source->text + at, size);
 
@@ -171,7 +171,7 @@ char *source_excerpt(const struct source *source, struct position position)
 			source, (struct position){position.line, position.column - EXCERPT_BEFORE});
 	stop = caret;
 	for (size_t i = 0; i < EXCERPT_AFTER && stop < end; i++)
-		stop = step(source, stop);
+		stop = source_step(source, stop);
 
 	window = text_dup_n(source->text + begin, stop - begin);
 	for (size_t i = 0; i < stop - begin; i++)

@@ -14,6 +14,9 @@ struct source source_without_bom(const struct source *source);
  */
 MUST_CHECK int source_check(const struct source *source, struct error *err);
 
+/* The byte behind the character at the byte @offset. */
+size_t source_step(const struct source *source, size_t offset);
+
 /* Line and column of the byte @offset. */
 struct position source_position(const struct source *source, size_t offset);
 

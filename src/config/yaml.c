@@ -16,6 +16,7 @@ struct builder {
 	const struct source *source;
 	yaml_parser_t parser;
 	unsigned int nodes;
+	size_t seen_characters, seen_offset; /* how far mark_offset() has counted */
 	struct position long_quote; /* where the last quoted text over several lines begins */
 };
 
@@ -182,12 +183,27 @@ static int next_event(struct builder *builder, yaml_event_t *ret_event, struct e
 	return 0;
 }
 
+/*
+ * The byte at @mark, which libyaml counts in characters. Nodes come in the order of the text, so
+ * the count goes on from the last one; from the start it would take quadratic time.
+ */
+static size_t mark_offset(struct builder *builder, const yaml_mark_t *mark)
+{
+	if (mark->index < builder->seen_characters)
+		builder->seen_characters = builder->seen_offset = 0;
+	while (builder->seen_characters < mark->index &&
+	       builder->seen_offset < builder->source->length) {
+		builder->seen_offset = source_step(builder->source, builder->seen_offset);
+		builder->seen_characters++;
+	}
+	return builder->seen_offset;
+}
+
 /* Refuses an anchor or a tag in front of a node; both begin it. */
-static int check_properties(const struct builder *builder, const yaml_event_t *event,
-			    struct error *err)
+static int check_properties(struct builder *builder, const yaml_event_t *event, struct error *err)
 {
 	struct position position = mark_position(event->start_mark);
-	size_t offset = source_offset(builder->source, position);
+	size_t offset = mark_offset(builder, &event->start_mark);
 	bool empty = event->start_mark.index == event->end_mark.index;
 	char first = offset < builder->source->length ? builder->source->text[offset] : '\0';
 

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/file.h"
 #include "base/strbuf.h"
@@ -190,6 +191,24 @@ static void size_and_number_are_bounded(void **state)
 	assert_string_equal(err.place, "f");
 }
 
+/* One long line full of values once took seconds: each place was counted from the line's start. */
+static void a_large_file_is_read_quickly(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	struct config config = {0};
+	clock_t start = clock();
+
+	(void)state;
+	strbuf_addf(&text, "tunnel: [%200000s", "");
+	for (int i = 0; i < 8000; i++)
+		strbuf_add_text(&text, "1,");
+	strbuf_add_text(&text, "]\n");
+	assert_int_equal(config_parse("/d", "f", text.text, text.length, &config, &err), -1);
+	assert_string_equal(err.message, "'tunnel' has at most 64 items");
+	assert_true((clock() - start) / CLOCKS_PER_SEC < 2);
+}
+
 static char *read_source_file(const char *name)
 {
 	_cleanup_error_ struct error err = ERROR_INIT;
@@ -254,6 +273,7 @@ int main(void)
 		cmocka_unit_test(only_a_migrantfile_of_ours_is_read),
 		cmocka_unit_test(the_nearest_migrantfile_counts),
 		cmocka_unit_test(size_and_number_are_bounded),
+		cmocka_unit_test(a_large_file_is_read_quickly),
 		cmocka_unit_test(the_example_shows_every_key),
 		cmocka_unit_test(the_reference_is_the_table),
 	};
