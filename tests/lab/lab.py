@@ -57,6 +57,7 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/lock /run/user
 mount -t sysfs sysfs /sys
 mount --rbind "$base/cgroup" /sys/fs/cgroup
+mount --make-rprivate "$base/cgroup"  # else the umount takes the other place along
 umount -l "$base/cgroup"
 hostname lab-host
 ip link set lo up
