@@ -1,0 +1,344 @@
+"""The command line under wrong input: one clear error, the right status, nothing changed.
+
+No privilege and no libvirt are needed. Every test looks at what a user sees: status, stdout, stderr.
+"""
+
+import os
+import pty
+import re
+import subprocess
+
+import pytest
+
+USAGE, NO_INPUT, CANNOT_CREATE, IO_ERROR, NO_PERMISSION, CONFIG = 64, 66, 73, 74, 77, 78
+ESCAPE = "\x1b"
+
+
+class Outcome:
+    def __init__(self, done):
+        self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+    def __repr__(self):
+        return f"status {self.status}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+@pytest.fixture
+def migrant(build, tmp_path):
+    """Runs migrant in an empty directory of its own, with an environment of its own."""
+
+    def run(*arguments, cwd=tmp_path, stdout=subprocess.PIPE, **environment):
+        env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(tmp_path), "TERM": "xterm", **environment}
+        return Outcome(subprocess.run([build / "migrant", *arguments], cwd=cwd, env=env, text=True, timeout=60,
+                                      stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE))
+
+    return run
+
+
+@pytest.fixture
+def validate(migrant, tmp_path):
+    """Validates a Migrantfile with this content."""
+
+    def run(text, *arguments, **environment):
+        path = tmp_path / "Migrantfile"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.chmod(0o644)
+        return migrant("validate", *arguments, **environment)
+
+    return run
+
+
+def fails(outcome, status, message):
+    """One error, as the last thing said, and nothing on stdout."""
+    assert outcome.status == status, outcome
+    assert outcome.out == "", outcome
+    assert re.search(message, outcome.err), outcome
+    assert len(re.findall(r"(?m)^(\S+: )?error: ", outcome.err)) == 1, outcome
+    assert ESCAPE not in outcome.err, outcome
+
+
+def command_names(migrant):
+    """All commands, and those below them, as the help shows them."""
+    def names(text):
+        return re.findall(r"(?m)^  ([a-z][a-z-]*) {2,}\S", text)
+
+    found = []
+    for name in names(migrant("--help").out):
+        text = migrant(name, "--help").out
+        below = names(text) if f"migrant {name} COMMAND" in text else []
+        found += [(name, *rest) for rest in ([(b,) for b in below] or [()])]
+    return found
+
+
+# --- the command line itself
+
+
+@pytest.mark.parametrize("arguments, message, hint", [
+    ([], "no command given", "migrant --help lists the commands"),
+    (["vlaidate"], "unknown command 'vlaidate'", "did you mean 'migrant validate'?"),
+    (["frobnicate"], "unknown command 'frobnicate'", "migrant --help lists the commands"),
+    (["--frobnicate"], "unknown option '--frobnicate'", "migrant --help lists the commands"),
+    (["validate", "--json"], "unknown option '--json'", "migrant validate --help shows the options"),
+    (["validate", "-x"], "unknown option '-x'", "migrant validate --help shows the options"),
+    (["validate", "extra"], "'migrant validate' does not take 'extra'", "migrant validate --help"),
+    (["validate", "-C"], "-C needs a value", "migrant validate --help shows the options"),
+    (["init", "--template"], "--template needs a value", "migrant init --help shows the options"),
+    (["init", "--force=yes"], "--force takes no value", "migrant init --help shows the options"),
+    (["init", "--template", "nope"], "no template 'nope'", "migrant init --help lists them"),
+    (["completion"], "'migrant completion' needs bash|zsh|fish", "migrant completion --help"),
+    (["completion", "tcsh"], "no completion for 'tcsh'", "there is one for bash, zsh and fish"),
+    (["validate", f"--{ESCAPE}[2J"], r"unknown option '--\x1b[2J'", "migrant validate --help"),
+])
+def test_wrong_usage(migrant, tmp_path, arguments, message, hint):
+    outcome = migrant(*arguments)
+    fails(outcome, USAGE, re.escape(message))
+    assert f"hint: {hint}" in outcome.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_goes_to_stdout(migrant):
+    for arguments in (["--help"], ["-h"], ["validate", "--help"], ["-C", "/nowhere", "init", "-h"]):
+        outcome = migrant(*arguments)
+        assert (outcome.status, outcome.err) == (0, ""), outcome
+        assert outcome.out.startswith("usage: migrant"), outcome
+
+
+def test_every_command_explains_itself(migrant, tmp_path):
+    names = command_names(migrant)
+    assert ("validate",) in names and ("init",) in names
+    for name in names:
+        outcome = migrant(*name, "--help")
+        assert (outcome.status, outcome.err) == (0, ""), outcome
+        assert outcome.out.startswith(f"usage: migrant {' '.join(name)}"), outcome
+        fails(migrant(*name, "--no-such-option"), USAGE, "unknown option '--no-such-option'")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- where the Migrantfile is
+
+
+def test_no_migrantfile_says_where_it_looked(migrant, tmp_path):
+    fails(migrant("validate"), NO_INPUT, rf"no Migrantfile in {tmp_path} or a directory above it")
+    fails(migrant("validate", "-C", str(tmp_path)), NO_INPUT, rf"no Migrantfile in {tmp_path}\n")
+    fails(migrant("validate", MIGRANT_DIR=str(tmp_path)), NO_INPUT, rf"no Migrantfile in {tmp_path}\n")
+    fails(migrant("-C", "/no/such/dir", "validate"), NO_INPUT, "/no/such/dir: No such file or directory")
+
+
+def test_a_migrantfile_is_found_from_below_and_by_name(migrant, tmp_path):
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    other = tmp_path / "other"
+    other.mkdir()
+    (tmp_path / "Migrantfile").write_text("")
+    (other / "Migrantfile").write_text("cpus: none\n")
+    assert migrant("validate").out == "Migrantfile: valid\n"
+    assert migrant("validate", cwd=below).out == f"{tmp_path}/Migrantfile: valid\n"
+    fails(migrant("validate", "-C", "other"), CONFIG, "^other/Migrantfile:1:7: error: ")
+    fails(migrant("validate", MIGRANT_DIR="other"), CONFIG, "^other/Migrantfile:1:7: error: ")
+    assert migrant("validate", "-C", ".", MIGRANT_DIR="other").status == 0
+
+
+def test_a_migrantfile_that_others_can_write_is_not_obeyed(migrant, tmp_path):
+    path = tmp_path / "Migrantfile"
+    path.write_text("")
+    path.chmod(0o666)
+    fails(migrant("validate"), NO_PERMISSION, "Migrantfile can be changed by every user")
+
+
+# --- what is in it
+
+
+@pytest.mark.parametrize("text, place, message", [
+    ('name: "x\n', "1:7", "this quote is never closed"),
+    ("network: {isolate: true\n", "1:10", "this bracket is never closed"),
+    ("tunnel:\n  - 1\n - 2\n", "3:2", "expected"),
+    ("name: &a x\n", "1:7", "anchors are not supported"),
+    ("name: *a\n", "1:7", "aliases are not supported"),
+    ("name: !!str x\n", "1:7", "tags are not supported"),
+    ("---\n---\n", "2:1", "a second document"),
+    ("name: a\nname: b\n", "2:1", "duplicate key 'name', first given in line 1"),
+    ("cups: 2\n", "1:1", "unknown key 'cups'"),
+    ("cpus: [2]\n", "1:7", "'cpus' takes a text, not a list"),
+    ("cpus: 1e9\n", "1:7", "'cpus' takes a number from 1 to 256, not '1e9'"),
+    ("nested: no\n", "1:9", "'nested' takes true or false, not 'no'"),
+    (b"name: a\0b\n", "1:8", r"character U\+0000 is not allowed"),
+    (b"name: \xff\n", "1:7", "not UTF-8: byte 0xff"),
+    ("name: $(id)\n", "1:7", r"not '\$\(id\)'"),
+    ("name: ]]>\n", "1:7", "a value cannot begin|did not find|expected"),
+    ("name: " + "a" * 300 + "\n", "1:7", "'name' is 300 bytes long"),
+    ("name: \u0441laude\n", "1:7", "not '\u0441laude'"),
+    ("\tcpus: 2\n", "1:1", "a tab"),
+])
+def test_a_wrong_migrantfile_is_shown_with_its_place(validate, text, place, message):
+    fails(validate(text), CONFIG, rf"(?m)^Migrantfile:{place}: error: .*({message})")
+
+
+def test_the_line_and_a_caret_are_shown(validate):
+    outcome = validate("name: ok\nmemory: 2g # caf\u00e9\n")
+    assert outcome.err == (
+        "Migrantfile:2:9: error: 'memory' takes a size from 64M to 16T, not '2g'\n"
+        "    memory: 2g # caf\u00e9\n"
+        "            ^\n"
+        "hint: a whole number with K, M, G or T (powers of 1024)\n"), outcome
+
+
+def test_no_byte_of_the_file_reaches_the_terminal(validate):
+    for text in ('name: "\x1b]52;c;eA==\x07"\n', "\u202e: 1\n", '"\\e[2J": 1\n', "\x9b31m: 2\n"):
+        outcome = validate(text)
+        assert outcome.status == CONFIG
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", outcome.err), outcome
+
+
+def test_a_file_that_is_named_and_missing_has_a_place(validate):
+    fails(validate("provision:\n  - ansible: site.yml\n"), NO_INPUT,
+          "^Migrantfile:2:14: error: site.yml: No such file or directory")
+    fails(validate("kernel: {image: bzImage}\n"), NO_INPUT, "^Migrantfile:1:17: error: bzImage: No such")
+
+
+def test_bombs_are_refused_at_once(validate, migrant, tmp_path):
+    alias_bomb = "a: &a [x]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [" + f"*{chr(97 + i)}," * 9 + "]\n"
+                                         for i in range(9))
+    fails(validate(alias_bomb), CONFIG, "anchors are not supported")
+    fails(validate("x: " + "[" * 100000), CONFIG, "nested deeper than 16 levels")
+    fails(validate("x: [" + "1," * 100000), CONFIG, "more than 8192 values")
+    with open(tmp_path / "Migrantfile", "wb") as file:
+        file.truncate(1 << 30)
+    fails(migrant("validate"), CONFIG, "larger than 256 KiB")
+
+
+def test_what_is_not_built_is_valid(validate):
+    outcome = validate("network: {ports: ['8080:80']}\nttl: 8h\n")
+    assert (outcome.status, outcome.out, outcome.err) == (0, "Migrantfile: valid\n", ""), outcome
+
+
+# --- init
+
+
+def test_init_overwrites_nothing(migrant, tmp_path):
+    path = tmp_path / "Migrantfile"
+    outcome = migrant("init")
+    assert (outcome.status, outcome.out) == (0, ""), outcome
+    assert "migrant up" in outcome.err and "debian-12" in path.read_text()
+    assert migrant("validate").status == 0
+    path.write_text("cpus: 3\n")
+    fails(migrant("init"), CANNOT_CREATE, "Migrantfile is there already")
+    assert path.read_text() == "cpus: 3\n"
+    assert migrant("init", "-f", "--template", "claude-code").status == 0
+    assert "agent" in path.read_text()
+    assert migrant("validate").status == 0
+    path.unlink()
+    path.symlink_to(tmp_path / "elsewhere")
+    fails(migrant("init"), CANNOT_CREATE, "Migrantfile is there already")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_every_template_in_the_help_is_one(migrant, tmp_path):
+    names = re.findall(r"(?m)^  ([a-z-]+)   ", migrant("init", "--help").out)
+    assert {"minimal", "claude-code"} <= set(names)
+    for name in names:
+        project = tmp_path / name
+        project.mkdir()
+        assert migrant("init", "--template", name, cwd=project).status == 0
+        assert migrant("validate", cwd=project).status == 0
+
+
+def test_init_names_what_it_cannot_write(migrant, tmp_path):
+    fails(migrant("-C", str(tmp_path / "nowhere"), "init"), NO_INPUT, "nowhere: No such file or directory")
+
+
+# --- streams
+
+
+def test_output_that_is_lost_is_an_error(migrant):
+    with open("/dev/full", "w") as full:
+        for arguments in (["version"], ["--help"], ["completion", "bash"], ["completion", "zsh"]):
+            outcome = migrant(*arguments, stdout=full)
+            assert outcome.status == IO_ERROR, outcome
+            assert "error: cannot write the output" in outcome.err, outcome
+
+
+def test_a_closed_stdout_is_an_error(build, tmp_path):
+    done = subprocess.run(["/bin/sh", "-c", 'exec "$0" version >&-', build / "migrant"], cwd=tmp_path,
+                          stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == IO_ERROR, done
+    assert "cannot write the output" in done.stderr
+
+
+def on_a_terminal(build, tmp_path, **environment):
+    """stderr of a failing command on a terminal."""
+    leader, follower = pty.openpty()
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "TERM": "xterm", **environment}
+    try:
+        subprocess.run([build / "migrant", "frobnicate"], env=env, cwd=tmp_path, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, stderr=follower, timeout=60)
+        return os.read(leader, 4096).decode()
+    finally:
+        os.close(follower)
+        os.close(leader)
+
+
+def test_colour_only_where_it_is_wanted(build, tmp_path):
+    assert f"{ESCAPE}[" in on_a_terminal(build, tmp_path)
+    assert ESCAPE not in on_a_terminal(build, tmp_path, NO_COLOR="1")
+    assert ESCAPE not in on_a_terminal(build, tmp_path, TERM="dumb")
+
+
+# --- completion
+
+
+def complete_bash(migrant, *words):
+    script = migrant("completion", "bash").out
+    code = f'{script}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _migrant; printf "%s\\n" "${{COMPREPLY[@]}}"'
+    done = subprocess.run(["bash", "-c", code, "bash", *words], text=True, capture_output=True, timeout=60)
+    assert done.stderr == "", done
+    return done.stdout.split()
+
+
+def test_bash_completes_commands_and_options(migrant):
+    commands = complete_bash(migrant, "migrant", "")
+    assert {name[0] for name in command_names(migrant)} == set(commands)
+    assert complete_bash(migrant, "migrant", "vali") == ["validate"]
+    assert complete_bash(migrant, "migrant", "-C", "up", "vali") == ["validate"]
+    assert "--template" in complete_bash(migrant, "migrant", "init", "--")
+    assert complete_bash(migrant, "migrant", "init", "") == []
+    assert complete_bash(migrant, "migrant", "completion", "") == ["bash", "zsh", "fish"]
+    assert complete_bash(migrant, "migrant", "completion", "f") == ["fish"]
+
+
+def test_fish_completes_commands_and_options(migrant, tmp_path):
+    script = tmp_path / "migrant.fish"
+    script.write_text(migrant("completion", "fish").out)
+
+    def complete(line):
+        done = subprocess.run(["fish", "--no-config", "-c", f"source {script}; complete -C '{line}'"], text=True,
+                              capture_output=True, timeout=60, env={**os.environ, "HOME": str(tmp_path)})
+        assert done.stderr == "", done
+        return {word.split("\t")[0] for word in done.stdout.splitlines()}
+
+    assert {name[0] for name in command_names(migrant)} <= complete("migrant ")
+    assert complete("migrant vali") == {"validate"}
+    assert "--template" in complete("migrant init --")
+    assert "--template" not in complete("migrant validate --")
+    assert {"bash", "zsh", "fish"} <= complete("migrant completion ")
+
+
+def test_zsh_completes_commands_and_options(migrant, tmp_path):
+    (tmp_path / "_migrant").write_text(migrant("completion", "zsh").out)
+    harness = """
+        fpath=($1 $fpath); autoload -Uz compinit; compinit -D -u
+        zmodload zsh/zpty
+        zpty shell 'zsh -f -i'
+        zpty -w shell "PS1=; fpath=($1 \\$fpath); autoload -Uz compinit; compinit -D -u; bindkey '^I' list-choices; unsetopt beep"
+        zpty -w shell "stty -echo; echo READ''Y"
+        zpty -r -m shell line '*READY*'
+        zpty -n -w shell "$2"$'\\t'
+        sleep 2
+        while zpty -r -t shell line; do print -rn -- $line; done
+        zpty -d shell
+    """
+    done = subprocess.run(["zsh", "-f", "-c", harness, "zsh", str(tmp_path), "migrant "], text=True,
+                          capture_output=True, timeout=60, env={**os.environ, "TERM": "dumb", "HOME": str(tmp_path)})
+    for name in command_names(migrant):
+        assert re.search(rf"(?m)^{name[0]}\s+-- ", done.stdout), done
+    done = subprocess.run(["zsh", "-f", "-c", harness, "zsh", str(tmp_path), "migrant init --"], text=True,
+                          capture_output=True, timeout=60, env={**os.environ, "TERM": "dumb", "HOME": str(tmp_path)})
+    assert re.search(r"--template\s+-- ", done.stdout), done
