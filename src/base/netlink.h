@@ -1,0 +1,140 @@
+/*
+ * rtnetlink through libmnl: links, addresses, routes and routing rules, as far as the gateway needs
+ * them. IPv4 only for addresses, routes and rules. See rtnetlink(7) and linux/rtnetlink.h.
+ *
+ * A socket belongs to the network namespace in which it was opened; everything done through it
+ * happens there. All functions return 0, or -1 with EX_OSERR and the errno in *err.
+ */
+#ifndef BASE_NETLINK_H
+#define BASE_NETLINK_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/parse.h"
+
+struct mnl_socket;
+
+struct netlink {
+	struct mnl_socket *socket;
+	uint32_t sequence;
+};
+
+#define NETLINK_INIT \
+	{            \
+		0    \
+	}
+#define _cleanup_netlink_ _cleanup_(netlink_close)
+
+MUST_CHECK int netlink_open(struct netlink *netlink, struct error *err);
+void netlink_close(struct netlink *netlink);
+
+/* Links. */
+
+#define LINK_ALIAS_MAX 64
+struct link {
+	int index;
+	char name[IFNAMSIZ];
+	char alias[LINK_ALIAS_MAX]; /* "" when there is none, or a longer one */
+	struct mac mac;
+	bool up;
+	bool carrier; /* a tap: some process holds it open */
+};
+
+/* All links; the array is the caller's to free(). */
+MUST_CHECK int link_list(struct netlink *netlink, struct link **ret_links, size_t *ret_count,
+			 struct error *err);
+
+/* Finds one by name; *ret_link is untouched and *ret_found false when there is none. */
+MUST_CHECK int link_find(struct netlink *netlink, const char *name, struct link *ret_link,
+			 bool *ret_found, struct error *err);
+
+/* A veth pair, both ends down: @name here, @peer in the namespace of @peer_netns. */
+MUST_CHECK int link_add_veth(struct netlink *netlink, const char *name, const char *peer,
+			     int peer_netns, struct error *err);
+
+/* A persistent tap in the calling thread's namespace, down. */
+MUST_CHECK int link_add_tap(const char *name, struct error *err);
+
+/* What to change; members that are NULL (up: 0, netns: -1) stay as they are. */
+struct link_change {
+	const char *alias;
+	const struct mac *mac;
+	int up;	   /* 1 */
+	int netns; /* descriptor of the namespace to move to */
+};
+MUST_CHECK int link_change(struct netlink *netlink, int index, const struct link_change *change,
+			   struct error *err);
+
+MUST_CHECK int link_delete(struct netlink *netlink, int index, struct error *err);
+
+/* Addresses. */
+
+struct link_address {
+	int index;
+	struct prefix prefix; /* the address with its prefix length */
+};
+MUST_CHECK int link_address_add(struct netlink *netlink, const struct link_address *address,
+				struct error *err);
+MUST_CHECK int link_address_list(struct netlink *netlink, struct link_address **ret_addresses,
+				 size_t *ret_count, struct error *err);
+
+/* A neighbour that needs no ARP and cannot be replaced by it. */
+MUST_CHECK int link_neighbour_add(struct netlink *netlink, int index, const struct address *address,
+				  const struct mac *mac, struct error *err);
+
+/* Routes. */
+
+struct route {
+	struct prefix destination;
+	struct address gateway; /* family 0: none */
+	struct address source;	/* preferred source; family 0: none */
+	int index;		/* of the link; 0: none */
+	uint32_t table;
+	uint8_t type;	  /* RTN_… */
+	uint8_t protocol; /* RTPROT_…: who made it */
+	uint8_t scope;	  /* RT_SCOPE_… */
+};
+/* An existing one of the same destination and table is replaced. */
+MUST_CHECK int route_add(struct netlink *netlink, const struct route *route, struct error *err);
+MUST_CHECK int route_delete(struct netlink *netlink, const struct route *route, struct error *err);
+MUST_CHECK int route_list(struct netlink *netlink, struct route **ret_routes, size_t *ret_count,
+			  struct error *err);
+
+/* Routing rules. */
+
+struct rule {
+	uint32_t priority;
+	uint32_t mark;		   /* with the full mask; 0: any */
+	struct prefix destination; /* length 0: any */
+	uint8_t protocol;	   /* IPPROTO_…; 0: any */
+	uint16_t source_port;	   /* with a protocol; 0: any */
+	uint32_t table;
+	uint8_t action;	     /* FR_ACT_… */
+	int suppress_length; /* drop results of at most that prefix length; -1: none */
+};
+/* One that is there already is fine. */
+MUST_CHECK int rule_add(struct netlink *netlink, const struct rule *rule, struct error *err);
+/* Deletes every rule of that priority. */
+MUST_CHECK int rule_delete(struct netlink *netlink, uint32_t priority, struct error *err);
+MUST_CHECK int rule_list(struct netlink *netlink, struct rule **ret_rules, size_t *ret_count,
+			 struct error *err);
+
+/* For the files of this module: a request that is acknowledged, and one that is answered by many.
+ */
+#define NETLINK_REQUEST_MAX 2048
+struct nlmsghdr;
+MUST_CHECK int netlink_request(struct netlink *netlink, struct nlmsghdr *message);
+MUST_CHECK int netlink_dump(struct netlink *netlink, struct nlmsghdr *message,
+			    int (*each)(const struct nlmsghdr *message, void *data), void *data);
+/* Like mnl_attr_for_each(), which -Wconversion does not like. @size: of the header before them. */
+#define NETLINK_FOR_EACH_ATTR(attr, message, size)                                       \
+	for ((attr) = mnl_nlmsg_get_payload_offset(message, size);                       \
+	     mnl_attr_ok(attr, (int)((const char *)mnl_nlmsg_get_payload_tail(message) - \
+				     (const char *)(attr)));                             \
+	     (attr) = mnl_attr_next(attr))
+
+#endif
