@@ -1,0 +1,52 @@
+/*
+ * migrant-helper VERB [NAME]: set-uid root, for members of group libvirt. Does what its table of
+ * verbs lists, for sandboxes of the calling user. See hook/verbs.h.
+ */
+#include <grp.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "hook/protocol.h"
+#include "hook/reset.h"
+#include "hook/verbs.h"
+
+/* Root altogether, not just in effect: so that no child can be sent signals by the caller. */
+static int become_root(struct error *err)
+{
+	const gid_t none[] = {0};
+
+	if (geteuid() != 0)
+		return error_set(err, EX_NOPERM, "migrant-helper is not set-uid root");
+	if (setgroups(1, none) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return error_errno(err, EX_OSERR, "cannot become root");
+	return 0;
+}
+
+static int run(int argc, char **argv, struct strbuf *output, struct error *err)
+{
+	uid_t caller = getuid();
+
+	if (argc != 2 && argc != 3)
+		return error_set(err, EX_USAGE, "usage: migrant-helper VERB [NAME]");
+	if (become_root(err) < 0)
+		return -1;
+	if (verb_run(argv[1], argc == 3 ? argv[2] : NULL, caller, output, err) < 0)
+		return -1;
+	if (file_write_fd(STDOUT_FILENO, output->text, output->length) < 0)
+		return error_errno(err, EX_IOERR, "cannot write the answer");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	_cleanup_strbuf_ struct strbuf output = STRBUF_INIT;
+	_cleanup_error_ struct error err = ERROR_INIT;
+
+	reset_process();
+	if (run(argc, argv, &output, &err) == 0)
+		return 0;
+	hook_error_print(&err);
+	return err.code ? err.code : EX_SOFTWARE;
+}

@@ -1,0 +1,27 @@
+/*
+ * /run/migrant: what root knows of the running sandboxes, and the lock under which it is changed.
+ */
+#ifndef HOOK_SANDBOX_DIR_H
+#define HOOK_SANDBOX_DIR_H
+
+#include "hook/protocol.h"
+
+/*
+ * Takes the one lock of the root side, waiting for it; it is let go when the descriptor is closed.
+ * Makes RUN_DIR first.
+ */
+MUST_CHECK int sandbox_lock(int *ret_fd, struct error *err);
+
+/* RUN_DIR/NAME; the caller frees. */
+char *sandbox_directory(const char *name);
+
+MUST_CHECK int sandbox_directory_make(const char *name, struct error *err);
+/* The record goes first, then the rest. Absent is fine. */
+MUST_CHECK int sandbox_directory_remove(const char *name, struct error *err);
+
+/* Removes RUN_DIR and the lock, held by the caller, when no sandbox is left. */
+void sandbox_directory_sweep(void);
+
+MUST_CHECK int sandbox_record_store(const struct record *record, struct error *err);
+
+#endif

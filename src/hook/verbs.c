@@ -1,0 +1,155 @@
+/*
+ * The table of verbs. A verb takes a sandbox's name and nothing else: no path, no rule, no address
+ * comes from the caller. Whose the sandbox is stands in the record that root wrote when it started.
+ */
+#include "hook/verbs.h"
+
+#include <json-c/json.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "hook/protocol.h"
+#include "hook/sandbox_dir.h"
+#include "network/gateway.h"
+
+static void add_json(json_object *document, struct strbuf *output)
+{
+	strbuf_addf(output, "%s\n",
+		    json_object_to_json_string_ext(document, JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(document);
+}
+
+static void add_lines(json_object *list, const struct lines *lines)
+{
+	for (size_t i = 0; i < lines->count; i++)
+		json_object_array_add(list, json_object_new_string(lines->items[i]));
+}
+
+/* Prints what differs from what the hook made, as a list of lines; empty: nothing. */
+static int verify(const char *name, struct strbuf *output, struct error *err)
+{
+	_cleanup_free_ char *directory = sandbox_directory(name);
+	_cleanup_drift_ struct drift drift = {0};
+	json_object *list;
+
+	if (gateway_verify(name, directory, &drift, err) < 0)
+		return -1;
+	list = json_object_new_array();
+	add_lines(list, &drift.isolation);
+	add_lines(list, &drift.host);
+	add_lines(list, &drift.services);
+	add_json(list, output);
+	return 0;
+}
+
+/* Prints the rules as the kernel has them. */
+static int rules(const char *name, struct strbuf *output, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	json_object *document;
+
+	if (gateway_rules(name, &text, err) < 0)
+		return -1;
+	document = json_object_new_object();
+	json_object_object_add(document, "name", json_object_new_string(name));
+	json_object_object_add(document, "rules", json_object_new_string(text));
+	add_json(document, output);
+	return 0;
+}
+
+/* Removes what a sandbox that no longer runs has left. */
+static int cleanup(const char *name, struct strbuf *output, struct error *err)
+{
+	json_object *document;
+	bool in_use = false;
+
+	if (gateway_in_use(name, &in_use, err) < 0)
+		return -1;
+	if (in_use)
+		return error_set(err, EXIT_STATE, "%s still runs", name);
+	if (gateway_remove(name, err) < 0 || sandbox_directory_remove(name, err) < 0)
+		return -1;
+	sandbox_directory_sweep();
+	document = json_object_new_object();
+	json_object_object_add(document, "name", json_object_new_string(name));
+	json_object_object_add(document, "removed", json_object_new_boolean(true));
+	add_json(document, output);
+	return 0;
+}
+
+static int version(const char *name, struct strbuf *output, struct error *err)
+{
+	json_object *document = json_object_new_object();
+
+	(void)name;
+	(void)err;
+	json_object_object_add(document, "version", json_object_new_string(MIGRANT_VERSION));
+	add_json(document, output);
+	return 0;
+}
+
+static const struct verb {
+	const char *name;
+	bool takes_name;
+	bool needs_record; /* without one, nobody's leftovers are anybody's to clear */
+	int (*run)(const char *name, struct strbuf *output, struct error *err);
+} verbs[] = {
+	{"verify", true, true, verify},
+	{"rules", true, true, rules},
+	{"cleanup", true, false, cleanup},
+	{"version", false, false, version},
+};
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (text_equal(verbs[i].name, name))
+			return &verbs[i];
+	return NULL;
+}
+
+static int check_owner(const struct verb *verb, const char *name, uid_t caller, struct error *err)
+{
+	_cleanup_error_ struct error loading = ERROR_INIT;
+	_cleanup_record_ struct record record = {0};
+
+	if (record_load(name, &record, &loading) < 0) {
+		if (loading.code == EX_NOINPUT && verb->needs_record)
+			return error_set(err, EXIT_STATE, "%s does not run", name);
+		if (loading.code == EX_NOINPUT)
+			return 0;
+		error_move(err, &loading);
+		return -1;
+	}
+	if (caller != 0 && caller != record.owner)
+		return error_set(err, EX_NOPERM, "%s belongs to another user", name);
+	return 0;
+}
+
+static int run_for_sandbox(const struct verb *verb, const char *name, uid_t caller,
+			   struct strbuf *output, struct error *err)
+{
+	_cleanup_close_ int lock = -1;
+
+	if (!name_is_valid(name))
+		return error_set(err, EX_USAGE, "%.64s is no sandbox name", name);
+	if (sandbox_lock(&lock, err) < 0 || check_owner(verb, name, caller, err) < 0)
+		return -1;
+	return verb->run(name, output, err);
+}
+
+int verb_run(const char *verb_name, const char *name, uid_t caller, struct strbuf *output,
+	     struct error *err)
+{
+	const struct verb *verb = find_verb(verb_name);
+
+	if (!verb)
+		return error_set(err, EX_USAGE, "unknown verb %.64s", verb_name);
+	if (verb->takes_name != (name != NULL))
+		return error_set(err, EX_USAGE, "%s takes %s", verb->name,
+				 verb->takes_name ? "the name of a sandbox" : "no operand");
+	if (!verb->takes_name)
+		return verb->run(NULL, output, err);
+	return run_for_sandbox(verb, name, caller, output, err);
+}

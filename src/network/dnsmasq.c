@@ -1,0 +1,120 @@
+/*
+ * dnsmasq for one guest. It answers on the tap alone, keeps no file, and reads nothing of the host
+ * but the list of resolvers.
+ */
+#include "network/dnsmasq.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+
+#include "base/process.h"
+#include "base/strbuf.h"
+#include "base/text.h"
+#include "network/netns.h"
+#include "network/wire.h"
+
+static const char fixed[] = "# Made by migrant-hook for one sandbox.\n"
+			    "no-hosts\n"
+			    "bind-dynamic\n"
+			    "domain-needed\n"
+			    "bogus-priv\n"
+			    "filter-AAAA\n"
+			    "cache-size=1000\n"
+			    "dns-forward-max=150\n"
+			    "edns-packet-max=1232\n"
+			    /* By MAC alone: a rebuilt guest has another client id and must not wait
+			       for an old lease. */
+			    "dhcp-authoritative\n"
+			    "dhcp-ignore=tag:!known\n"
+			    "dhcp-lease-max=4\n"
+			    "leasefile-ro\n"
+			    "no-ping\n"
+			    "quiet-dhcp\n";
+
+char *dnsmasq_config(const struct dnsmasq *dnsmasq)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	char guest[ADDRESS_TEXT_MAX], dns[ADDRESS_TEXT_MAX], mac[MAC_TEXT_MAX];
+
+	strbuf_add_text(&text, fixed);
+	address_format(&dnsmasq->wire->guest, guest);
+	strbuf_addf(&text, "interface=%s\nuser=%s\n", dnsmasq->link, dnsmasq->user);
+	strbuf_addf(&text, "dhcp-range=%s,static\n", guest);
+	strbuf_addf(&text, "dhcp-host=%s,id:*,%s,infinite\n",
+		    mac_format(&dnsmasq->wire->guest_mac, mac), guest);
+	if (dnsmasq->policy->isolate)
+		strbuf_add_text(&text, "stop-dns-rebind\n");
+	for (size_t i = 0; i < dnsmasq->policy->dns_count; i++)
+		strbuf_addf(&text, "server=%s\n", address_format(&dnsmasq->policy->dns[i], dns));
+	if (dnsmasq->policy->dns_count)
+		strbuf_add_text(&text, "no-resolv\n");
+	else
+		strbuf_addf(&text, "resolv-file=%s\n", dnsmasq->resolv_file);
+	return strbuf_take(&text);
+}
+
+int dnsmasq_user(const char **ret_user, uid_t *ret_uid, struct error *err)
+{
+	static const char *const names[] = {"dnsmasq", "nobody"};
+
+	/* Read as a file: NSS would load whatever the host has configured into a root process. */
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_fclose_ FILE *file = fopen("/etc/passwd", "re");
+		const struct passwd *entry;
+
+		if (!file)
+			return error_errno(err, EX_OSERR, "/etc/passwd");
+		while ((entry = fgetpwent(file))) {
+			if (!text_equal(entry->pw_name, names[i]) || !entry->pw_uid)
+				continue;
+			*ret_user = names[i];
+			*ret_uid = entry->pw_uid;
+			return 0;
+		}
+	}
+	return error_set(err, EX_OSERR, "there is no user for dnsmasq to run as");
+}
+
+int dnsmasq_start(int netns, const char *config_file, struct error *err)
+{
+	_cleanup_free_ char *option = text_format("--conf-file=%s", config_file);
+	const char *const argv[] = {"dnsmasq", option, "--pid-file=", NULL};
+	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
+	struct process process = PROCESS_INIT;
+
+	process.argv = argv;
+	process.timeout = 20;
+	process.directory = "/";
+	if (netns_enter(&scope, netns, err) < 0)
+		return -1;
+	if (process_run(&process, err) == 0)
+		return 0;
+	if (err->code == EX_UNAVAILABLE)
+		error_hint(err, "install dnsmasq (Debian and Ubuntu: dnsmasq-base)");
+	return -1;
+}
+
+static bool is_dnsmasq(pid_t pid)
+{
+	_cleanup_free_ char *path = text_format("/proc/%d/exe", (int)pid);
+	char target[256];
+	ssize_t length = readlink(path, target, sizeof(target) - 1);
+
+	if (length <= 0)
+		return false;
+	target[length] = '\0';
+	return text_ends(target, "/dnsmasq");
+}
+
+int dnsmasq_is_running(int netns, bool *ret_running, struct error *err)
+{
+	_cleanup_free_ pid_t *pids = NULL;
+	size_t count = 0;
+
+	if (netns_processes(netns, &pids, &count, err) < 0)
+		return -1;
+	*ret_running = false;
+	for (size_t i = 0; i < count; i++)
+		*ret_running = *ret_running || is_dnsmasq(pids[i]);
+	return 0;
+}

@@ -1,0 +1,353 @@
+/*
+ * Making a gateway, in the order in which it must be made: rules before links, links before
+ * addresses are used, and the guest's wire last of all, when it is known to be watched.
+ */
+#include "network/gateway.h"
+
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+
+#include "base/file.h"
+#include "base/netlink.h"
+#include "base/strbuf.h"
+#include "base/text.h"
+#include "network/block.h"
+#include "network/dnsmasq.h"
+#include "network/host.h"
+#include "network/netns.h"
+#include "network/nft.h"
+#include "network/resolver.h"
+#include "network/rules.h"
+#include "network/settings.h"
+#include "network/wire.h"
+
+/* What is known while a gateway is being made. */
+struct build {
+	const struct sandbox *sandbox;
+	struct gateway *gateway;
+	struct netlink host;   /* in the host's namespace */
+	struct netlink inside; /* in the gateway's */
+	int netns;
+	struct prefix pool, block;
+	struct prefix_list used, near;
+	const char *dnsmasq_user;
+	uid_t dnsmasq_uid;
+};
+
+static void build_done(struct build *build)
+{
+	netlink_close(&build->host);
+	netlink_close(&build->inside);
+	cleanup_close(&build->netns);
+	prefix_list_done(&build->used);
+	prefix_list_done(&build->near);
+}
+
+char *gateway_netns(const char *name)
+{
+	return text_format("migrant-%s", name);
+}
+
+void gateway_link(const char *prefix, const char *uuid, char link[IFNAMSIZ])
+{
+	snprintf(link, IFNAMSIZ, "%.3s%.8s", prefix, uuid);
+}
+
+static int find_link(struct netlink *netlink, const char *name, struct link *ret_link,
+		     struct error *err)
+{
+	bool found = false;
+
+	if (link_find(netlink, name, ret_link, &found, err) < 0)
+		return -1;
+	if (!found)
+		return error_set(err, EX_OSERR, "the link %s is not there", name);
+	return 0;
+}
+
+/* The steps of prepare. */
+
+static int name_things(struct build *build, struct error *err)
+{
+	const struct sandbox *sandbox = build->sandbox;
+	struct gateway *gateway = build->gateway;
+
+	snprintf(gateway->netns, sizeof(gateway->netns), "migrant-%s", sandbox->name);
+	gateway_link(LINK_TAP, sandbox->uuid, gateway->tap);
+	gateway_link(LINK_CONTROL, sandbox->uuid, gateway->control);
+	gateway_link(sandbox->policy->isolate ? LINK_UPLINK_CLOSED : LINK_UPLINK_OPEN,
+		     sandbox->uuid, gateway->uplink);
+	return netlink_open(&build->host, err);
+}
+
+static int find_dnsmasq(struct build *build, struct error *err)
+{
+	return dnsmasq_user(&build->dnsmasq_user, &build->dnsmasq_uid, err);
+}
+
+static int make_host_side(struct build *build, struct error *err)
+{
+	struct prefix wanted;
+
+	if (host_pool(&wanted, err) < 0)
+		return -1;
+	return host_ensure(&build->host, &wanted, &build->pool, err);
+}
+
+static int choose_addresses(struct build *build, struct error *err)
+{
+	bool own_only = !build->sandbox->policy->isolate;
+
+	if (host_survey(&build->host, own_only, &build->used, &build->near, err) < 0 ||
+	    block_find(&build->pool, &build->used, &build->block, err) < 0)
+		return -1;
+	build->gateway->control_address = block_address(&build->block, BLOCK_CONTROL);
+	return 0;
+}
+
+static int make_namespace(struct build *build, struct error *err)
+{
+	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
+
+	if (netns_create(build->gateway->netns, &build->netns, err) < 0 ||
+	    netns_enter(&scope, build->netns, err) < 0)
+		return -1;
+	if (settings_apply_inside(err) < 0)
+		return -1;
+	return netlink_open(&build->inside, err);
+}
+
+static int load_rules(struct build *build, struct error *err)
+{
+	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	const struct rules rules = {
+		.tap = build->gateway->tap,
+		.wire = build->sandbox->wire,
+		.policy = build->sandbox->policy,
+		.pool = &build->pool,
+		.block = &build->block,
+		.host = &build->near,
+		.dnsmasq_uid = build->dnsmasq_uid,
+	};
+
+	rules_gateway(&rules, &text);
+	if (netns_enter(&scope, build->netns, err) < 0)
+		return -1;
+	return nft_load(strbuf_text(&text), err);
+}
+
+/* A veth pair with an alias that says whose it is, IPv6 off on the host's end, and sysctls inside.
+ */
+static int make_pair(struct build *build, const char *name, const char *peer,
+		     struct link *ret_outer, struct link *ret_inner, struct error *err)
+{
+	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
+	const struct link_change alias = {.alias = build->gateway->netns, .netns = -1};
+
+	if (link_add_veth(&build->host, name, peer, build->netns, err) < 0 ||
+	    find_link(&build->host, name, ret_outer, err) < 0 ||
+	    link_change(&build->host, ret_outer->index, &alias, err) < 0 ||
+	    settings_apply_link(name, err) < 0 ||
+	    find_link(&build->inside, peer, ret_inner, err) < 0 ||
+	    netns_enter(&scope, build->netns, err) < 0)
+		return -1;
+	return settings_apply_link(peer, err);
+}
+
+static int bring_up(struct netlink *netlink, const struct link *link, struct error *err)
+{
+	const struct link_change up = {.up = 1, .netns = -1};
+
+	return link_change(netlink, link->index, &up, err);
+}
+
+static int add_address(struct netlink *netlink, const struct link *link,
+		       const struct address *address, unsigned int length, struct error *err)
+{
+	const struct link_address own = {link->index, {*address, length}};
+
+	return link_address_add(netlink, &own, err);
+}
+
+static int make_control(struct build *build, struct error *err)
+{
+	const struct address host = block_address(&build->block, BLOCK_CONTROL_HOST);
+	const struct address own = block_address(&build->block, BLOCK_CONTROL);
+	struct link outer, inner;
+
+	if (make_pair(build, build->gateway->control, INSIDE_CONTROL, &outer, &inner, err) < 0 ||
+	    add_address(&build->host, &outer, &host, CONTROL_LENGTH, err) < 0 ||
+	    add_address(&build->inside, &inner, &own, CONTROL_LENGTH, err) < 0 ||
+	    bring_up(&build->host, &outer, err) < 0)
+		return -1;
+	return bring_up(&build->inside, &inner, err);
+}
+
+/*
+ * On the host the uplink's addresses are found by mark only, and so ARP would find nothing: both
+ * ends know each other for good.
+ */
+static int make_uplink_host(struct build *build, const struct link *outer, const struct link *inner,
+			    struct error *err)
+{
+	static const enum block_part inside[] = {BLOCK_UPLINK, BLOCK_UPLINK_DNS};
+	const struct address own = block_address(&build->block, BLOCK_UPLINK_HOST);
+	_cleanup_free_ char *validate =
+		text_format("net/ipv4/conf/%s/src_valid_mark", build->gateway->uplink);
+	const struct route route = {
+		.destination = block_network(&build->block, BLOCK_UPLINK),
+		.source = own,
+		.index = outer->index,
+		.table = HOST_TABLE,
+		.type = RTN_UNICAST,
+		.protocol = HOST_PROTOCOL,
+		.scope = RT_SCOPE_LINK,
+	};
+
+	if (settings_apply(validate, "1", err) < 0 ||
+	    add_address(&build->host, outer, &own, 32, err) < 0 ||
+	    bring_up(&build->host, outer, err) < 0 || route_add(&build->host, &route, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(inside); i++) {
+		const struct address address = block_address(&build->block, inside[i]);
+
+		if (link_neighbour_add(&build->host, outer->index, &address, &inner->mac, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int make_uplink(struct build *build, struct error *err)
+{
+	const struct address host = block_address(&build->block, BLOCK_UPLINK_HOST);
+	const struct address guest = block_address(&build->block, BLOCK_UPLINK);
+	const struct address dns = block_address(&build->block, BLOCK_UPLINK_DNS);
+	struct link outer, inner;
+	struct route route = {
+		.gateway = host,
+		.source = dns, /* what starts here is dnsmasq's; the guest's is translated */
+		.table = RT_TABLE_MAIN,
+		.type = RTN_UNICAST,
+		.protocol = HOST_PROTOCOL,
+		.scope = RT_SCOPE_UNIVERSE,
+	};
+
+	if (make_pair(build, build->gateway->uplink, INSIDE_UPLINK, &outer, &inner, err) < 0 ||
+	    make_uplink_host(build, &outer, &inner, err) < 0 ||
+	    add_address(&build->inside, &inner, &dns, UPLINK_LENGTH, err) < 0 ||
+	    add_address(&build->inside, &inner, &guest, UPLINK_LENGTH, err) < 0 ||
+	    link_neighbour_add(&build->inside, inner.index, &host, &outer.mac, err) < 0 ||
+	    bring_up(&build->inside, &inner, err) < 0)
+		return -1;
+	route.index = inner.index;
+	return route_add(&build->inside, &route, err);
+}
+
+static int start_dnsmasq(struct build *build, struct error *err)
+{
+	struct dnsmasq dnsmasq = {
+		.link = build->gateway->tap,
+		.user = build->dnsmasq_user,
+		.wire = build->sandbox->wire,
+		.policy = build->sandbox->policy,
+	};
+	_cleanup_free_ char *file = text_format("%s/dnsmasq.conf", build->sandbox->directory);
+	_cleanup_free_ char *text = NULL;
+
+	if (!dnsmasq.policy->dns_count && resolver_find(&dnsmasq.resolv_file, err) < 0)
+		return -1;
+	text = dnsmasq_config(&dnsmasq);
+	if (file_replace(AT_FDCWD, file, text, strlen(text), 0600, err) < 0)
+		return -1;
+	return dnsmasq_start(build->netns, file, err);
+}
+
+static int make_tap(struct build *build, struct error *err)
+{
+	_cleanup_free_ char *ipv6 =
+		text_format("net/ipv6/conf/%s/disable_ipv6", build->gateway->tap);
+	struct link_change change = {.alias = build->gateway->netns, .netns = -1};
+	struct mac mac;
+	struct link tap;
+
+	if (parse_mac(GATEWAY_MAC, &mac) < 0)
+		abort();
+	change.mac = &mac;
+	if (link_add_tap(build->gateway->tap, err) < 0 ||
+	    find_link(&build->host, build->gateway->tap, &tap, err) < 0 ||
+	    settings_apply(ipv6, "1", err) < 0)
+		return -1;
+	return link_change(&build->host, tap.index, &change, err);
+}
+
+static int remember(struct build *build, struct error *err)
+{
+	return gateway_remember(build->sandbox->name, build->sandbox->directory, err);
+}
+
+static int (*const prepare_steps[])(struct build *build, struct error *err) = {
+	name_things,  find_dnsmasq, make_host_side, choose_addresses, make_namespace, load_rules,
+	make_control, make_uplink,  start_dnsmasq,  make_tap,	      remember,
+};
+
+int gateway_prepare(const struct sandbox *sandbox, struct gateway *ret_gateway, struct error *err)
+{
+	struct gateway gateway = {0};
+	_cleanup_(build_done) struct build build = {
+		.sandbox = sandbox, .gateway = &gateway, .netns = -1};
+
+	for (size_t i = 0; i < ARRAY_SIZE(prepare_steps); i++)
+		if (prepare_steps[i](&build, err) < 0)
+			return -1;
+	*ret_gateway = gateway;
+	return 0;
+}
+
+/* Start: the tap is open, nothing has run in the guest. */
+
+static int open_wire(const struct sandbox *sandbox, const char *tap, struct error *err)
+{
+	_cleanup_netlink_ struct netlink inside = NETLINK_INIT;
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	const struct rules rules = {.tap = tap, .wire = sandbox->wire, .policy = sandbox->policy};
+	struct link link;
+
+	rules_wire(&rules, &text);
+	if (netlink_open(&inside, err) < 0 || find_link(&inside, tap, &link, err) < 0 ||
+	    settings_apply_link(tap, err) < 0 || nft_load(strbuf_text(&text), err) < 0 ||
+	    add_address(&inside, &link, &sandbox->wire->gateway, sandbox->wire->length, err) < 0)
+		return -1;
+	return bring_up(&inside, &link, err);
+}
+
+static int move_tap(const char *tap, int netns, struct error *err)
+{
+	_cleanup_netlink_ struct netlink host = NETLINK_INIT;
+	const struct link_change move = {.netns = netns};
+	struct link link;
+
+	if (netlink_open(&host, err) < 0 || find_link(&host, tap, &link, err) < 0)
+		return -1;
+	return link_change(&host, link.index, &move, err);
+}
+
+int gateway_start(const struct sandbox *sandbox, struct error *err)
+{
+	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
+	_cleanup_free_ char *name = gateway_netns(sandbox->name);
+	_cleanup_close_ int netns = -1;
+	char tap[IFNAMSIZ];
+
+	gateway_link(LINK_TAP, sandbox->uuid, tap);
+	if (netns_open(name, &netns, err) < 0)
+		return -1;
+	if (netns < 0)
+		return error_set(err, EX_SOFTWARE, "the gateway of %s was not prepared",
+				 sandbox->name);
+	if (move_tap(tap, netns, err) < 0 || netns_enter(&scope, netns, err) < 0 ||
+	    open_wire(sandbox, tap, err) < 0)
+		return -1;
+	netns_leave(&scope);
+	return gateway_remember(sandbox->name, sandbox->directory, err);
+}

@@ -1,0 +1,356 @@
+/*
+ * The host's side. It judges a guest's packets a second time, by what the host has and reaches at
+ * that moment, and does the NAT.
+ *
+ * It fails closed: the routes to the uplinks stand in a table of their own that is found by a mark
+ * only, and the mark is set by our rules. Whoever flushes the rules takes the mark away, and then
+ * the kernel's reverse path check (rp_filter on the uplinks) finds no way back to any packet's
+ * sender and drops it, whether it was meant for the host itself or for beyond.
+ */
+#include "network/host.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "network/block.h"
+#include "network/netns.h"
+#include "network/nft.h"
+#include "network/rules.h"
+
+#define STATE_MAX	  65536
+#define DEFAULT_ROUTE_MAX 1 /* bits; VPNs split the default route in two */
+
+static const struct {
+	const char *path, *value;
+} sysctls[] = {
+	{"net/ipv4/ip_forward", "1"},
+	/* Errors about a guest's packet (too big, unreachable) find the way back by its mark. */
+	{"net/ipv4/fwmark_reflect", "1"},
+};
+
+enum { RULE_WAY = 670, RULE_DNS_UDP, RULE_DNS_TCP, RULE_DIRECT, RULE_DIRECT_END };
+
+/* The state file: what was there before. */
+
+static int write_state(const struct prefix *pool, struct error *err)
+{
+	json_object *root = json_object_new_object();
+	json_object *old = json_object_new_object();
+	char text[PREFIX_TEXT_MAX];
+	char value[64];
+	const char *json;
+	int result;
+
+	json_object_object_add(root, "pool", json_object_new_string(prefix_format(pool, text)));
+	json_object_object_add(root, "sysctls", old);
+	for (size_t i = 0; i < ARRAY_SIZE(sysctls); i++)
+		if (sysctl_read(sysctls[i].path, value, sizeof(value)) == 0)
+			json_object_object_add(old, sysctls[i].path, json_object_new_string(value));
+	json = json_object_to_json_string(root);
+	result = file_replace(AT_FDCWD, HOST_STATE, json, strlen(json), 0600, err);
+	json_object_put(root);
+	return result;
+}
+
+/* The state, or NULL when there is none (or none that can be read). */
+static json_object *read_state(void)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_free_ char *text = NULL;
+
+	if (file_read(AT_FDCWD, HOST_STATE, STATE_MAX, &text, NULL, &err) < 0)
+		return NULL;
+	return json_tokener_parse(text);
+}
+
+static int state_pool(json_object *state, struct prefix *ret_pool)
+{
+	json_object *pool;
+
+	if (!json_object_object_get_ex(state, "pool", &pool))
+		return -1;
+	return parse_prefix(json_object_get_string(pool), ret_pool);
+}
+
+static void restore_sysctls(json_object *state)
+{
+	json_object *old, *value;
+
+	if (!json_object_object_get_ex(state, "sysctls", &old))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(sysctls); i++)
+		if (json_object_object_get_ex(old, sysctls[i].path, &value))
+			(void)!sysctl_write(sysctls[i].path, json_object_get_string(value));
+}
+
+int host_pool(struct prefix *ret_pool, struct error *err)
+{
+	_cleanup_error_ struct error reading = ERROR_INIT;
+	_cleanup_free_ char *text = NULL;
+
+	if (file_read(AT_FDCWD, BLOCK_CONFIG, STATE_MAX, &text, NULL, &reading) < 0) {
+		if (reading.code != EX_NOINPUT) {
+			error_move(err, &reading);
+			return -1;
+		}
+		text = text_dup("");
+	}
+	return block_parse_config(text, ret_pool, err);
+}
+
+/* Rules and routes. */
+
+static int add_rules(struct netlink *netlink, const struct prefix *pool, struct error *err)
+{
+	const struct rule rules[] = {
+		{.priority = RULE_WAY,
+		 .mark = MARK_WAY,
+		 .table = HOST_TABLE,
+		 .action = FR_ACT_TO_TBL,
+		 .suppress_length = -1},
+		/* Answers of a resolver that runs on the host itself. */
+		{.priority = RULE_DNS_UDP,
+		 .destination = *pool,
+		 .protocol = IPPROTO_UDP,
+		 .source_port = 53,
+		 .table = HOST_TABLE,
+		 .action = FR_ACT_TO_TBL,
+		 .suppress_length = -1},
+		{.priority = RULE_DNS_TCP,
+		 .destination = *pool,
+		 .protocol = IPPROTO_TCP,
+		 .source_port = 53,
+		 .table = HOST_TABLE,
+		 .action = FR_ACT_TO_TBL,
+		 .suppress_length = -1},
+		{.priority = RULE_DIRECT,
+		 .mark = MARK_DIRECT,
+		 .table = RT_TABLE_MAIN,
+		 .action = FR_ACT_TO_TBL,
+		 .suppress_length = DEFAULT_ROUTE_MAX},
+		{.priority = RULE_DIRECT_END,
+		 .mark = MARK_DIRECT,
+		 .action = FR_ACT_UNREACHABLE,
+		 .suppress_length = -1},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
+		if (rule_add(netlink, &rules[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+/* A VPN's routes often stand in a table of their own: look there, too. */
+static int add_table_rules(struct netlink *netlink, struct error *err)
+{
+	_cleanup_free_ struct route *routes = NULL;
+	size_t count = 0;
+
+	if (route_list(netlink, &routes, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		struct rule rule = {.priority = RULE_DIRECT,
+				    .mark = MARK_DIRECT,
+				    .table = routes[i].table,
+				    .action = FR_ACT_TO_TBL,
+				    .suppress_length = DEFAULT_ROUTE_MAX};
+
+		if (rule.table == RT_TABLE_LOCAL || rule.table == RT_TABLE_MAIN ||
+		    rule.table == HOST_TABLE)
+			continue;
+		if (rule_add(netlink, &rule, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static struct route closing_route(const struct prefix *pool)
+{
+	return (struct route){
+		.destination = *pool,
+		.table = RT_TABLE_MAIN,
+		.type = RTN_UNREACHABLE,
+		.protocol = HOST_PROTOCOL,
+		.scope = RT_SCOPE_UNIVERSE,
+	};
+}
+
+int host_ensure(struct netlink *netlink, const struct prefix *wanted, struct prefix *ret_pool,
+		struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	json_object *state = read_state();
+	struct prefix pool = *wanted;
+	struct route route;
+	bool known = state && state_pool(state, &pool) == 0;
+
+	json_object_put(state);
+	if (!known && write_state(&pool, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(sysctls); i++)
+		if (sysctl_write(sysctls[i].path, sysctls[i].value) < 0)
+			return error_errno(err, EX_OSERR, "cannot set %s", sysctls[i].path);
+	route = closing_route(&pool);
+	if (route_add(netlink, &route, err) < 0 || add_rules(netlink, &pool, err) < 0 ||
+	    add_table_rules(netlink, err) < 0)
+		return -1;
+	rules_host(&pool, &text);
+	if (nft_load(strbuf_text(&text), err) < 0)
+		return error_prefix(err, "on the host");
+	*ret_pool = pool;
+	return 0;
+}
+
+static int has_links(struct netlink *netlink, bool *ret_has, struct error *err)
+{
+	_cleanup_free_ struct link *links = NULL;
+	size_t count = 0;
+
+	if (link_list(netlink, &links, &count, err) < 0)
+		return -1;
+	*ret_has = false;
+	for (size_t i = 0; i < count; i++)
+		*ret_has = *ret_has || text_starts(links[i].name, LINK_UPLINK_CLOSED) ||
+			   text_starts(links[i].name, LINK_UPLINK_OPEN) ||
+			   text_starts(links[i].name, LINK_CONTROL);
+	return 0;
+}
+
+int host_remove(struct netlink *netlink, struct error *err)
+{
+	json_object *state;
+	struct prefix pool;
+	bool busy = false;
+
+	if (has_links(netlink, &busy, err) < 0)
+		return -1;
+	if (busy)
+		return 0;
+	/* Adding first makes deleting right for a table that somebody has flushed. */
+	if (nft_load("table inet migrant\ndelete table inet migrant\n", err) < 0)
+		return -1;
+	for (uint32_t priority = RULE_WAY; priority <= RULE_DIRECT_END; priority++)
+		if (rule_delete(netlink, priority, err) < 0)
+			return -1;
+	state = read_state();
+	if (!state)
+		return 0;
+	if (state_pool(state, &pool) == 0) {
+		struct route route = closing_route(&pool);
+
+		if (route_delete(netlink, &route, err) < 0) {
+			json_object_put(state);
+			return -1;
+		}
+	}
+	restore_sysctls(state);
+	json_object_put(state);
+	if (unlink(HOST_STATE) < 0 && errno != ENOENT)
+		return error_errno(err, EX_OSERR, HOST_STATE);
+	return 0;
+}
+
+/* What is there, for choosing addresses and for what a guest must not reach. */
+
+static bool is_default(const struct route *route)
+{
+	return route->destination.length <= DEFAULT_ROUTE_MAX;
+}
+
+static void add_own(const struct link_address *addresses, size_t count, struct prefix_list *list)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct prefix own = {addresses[i].prefix.address, 32};
+
+		prefix_list_add(list, &own);
+	}
+}
+
+static void add_near(const struct route *routes, size_t count, struct prefix_list *list)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (is_default(&routes[i]) || routes[i].table == HOST_TABLE ||
+		    routes[i].protocol == HOST_PROTOCOL)
+			continue;
+		prefix_list_add(list, &routes[i].destination);
+	}
+}
+
+int host_survey(struct netlink *netlink, bool own_only, struct prefix_list *used,
+		struct prefix_list *near, struct error *err)
+{
+	_cleanup_free_ struct link_address *addresses = NULL;
+	_cleanup_free_ struct route *routes = NULL;
+	size_t address_count = 0, route_count = 0;
+
+	if (link_address_list(netlink, &addresses, &address_count, err) < 0 ||
+	    route_list(netlink, &routes, &route_count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < address_count; i++)
+		prefix_list_add(used, &addresses[i].prefix);
+	for (size_t i = 0; i < route_count; i++)
+		if (!is_default(&routes[i]) &&
+		    (routes[i].protocol != HOST_PROTOCOL || routes[i].type != RTN_UNREACHABLE))
+			prefix_list_add(used, &routes[i].destination);
+	if (!near)
+		return 0;
+	add_own(addresses, address_count, near);
+	if (!own_only)
+		add_near(routes, route_count, near);
+	return 0;
+}
+
+/* Drift. */
+
+static int rules_drift(struct netlink *netlink, void (*add)(void *data, const char *line),
+		       void *data, struct error *err)
+{
+	_cleanup_free_ struct rule *rules = NULL;
+	bool found[RULE_DIRECT_END - RULE_WAY + 1] = {0};
+	size_t count = 0;
+
+	if (rule_list(netlink, &rules, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (rules[i].priority >= RULE_WAY && rules[i].priority <= RULE_DIRECT_END)
+			found[rules[i].priority - RULE_WAY] = true;
+	for (size_t i = 0; i < ARRAY_SIZE(found); i++) {
+		_cleanup_free_ char *line = text_format("host: ip rule %zu is gone", RULE_WAY + i);
+
+		if (!found[i])
+			add(data, line);
+	}
+	return 0;
+}
+
+static void sysctls_drift(void (*add)(void *data, const char *line), void *data)
+{
+	char value[64] = "";
+
+	for (size_t i = 0; i < ARRAY_SIZE(sysctls); i++) {
+		_cleanup_free_ char *line =
+			text_format("host: %s is no longer %s", sysctls[i].path, sysctls[i].value);
+
+		if (sysctl_read(sysctls[i].path, value, sizeof(value)) < 0 ||
+		    !text_equal(value, sysctls[i].value))
+			add(data, line);
+	}
+}
+
+int host_drift(struct netlink *netlink, void (*add)(void *data, const char *line), void *data,
+	       struct error *err)
+{
+	_cleanup_error_ struct error listing = ERROR_INIT;
+	_cleanup_free_ char *text = NULL;
+
+	if (nft_list("table inet migrant", &text, &listing) < 0)
+		add(data, "host: the table inet migrant is gone");
+	sysctls_drift(add, data);
+	return rules_drift(netlink, add, data, err);
+}

@@ -1,0 +1,329 @@
+/*
+ * Noticing that a gateway is no longer what it was. What was made is written down as text when it
+ * is complete, and compared line by line later: whatever differs is drift, also what nobody thought
+ * of.
+ */
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+
+#include "base/file.h"
+#include "base/netlink.h"
+#include "base/strbuf.h"
+#include "base/text.h"
+#include "network/dnsmasq.h"
+#include "network/gateway.h"
+#include "network/host.h"
+#include "network/netns.h"
+#include "network/nft.h"
+#include "network/rules.h"
+#include "network/settings.h"
+
+#define STATE_FILE_MAX (4 * 1024 * 1024)
+
+void lines_add(struct lines *lines, const char *line)
+{
+	lines->items = xreallocarray(lines->items, lines->count + 1, sizeof(*lines->items));
+	lines->items[lines->count++] = text_dup(line);
+}
+
+void lines_done(struct lines *lines)
+{
+	for (size_t i = 0; i < lines->count; i++)
+		free(lines->items[i]);
+	free(lines->items);
+	*lines = (struct lines){0};
+}
+
+void drift_done(struct drift *drift)
+{
+	lines_done(&drift->isolation);
+	lines_done(&drift->host);
+	lines_done(&drift->services);
+}
+
+/* Describing a namespace: one line per link, address, route, setting. */
+
+static const char *link_name(const struct link *links, size_t count, int index)
+{
+	for (size_t i = 0; i < count; i++)
+		if (links[i].index == index)
+			return links[i].name;
+	return "-";
+}
+
+static void describe_link(const struct link *link, struct strbuf *output)
+{
+	char mac[MAC_TEXT_MAX];
+
+	strbuf_addf(output, "link %s %s %s\n", link->name, mac_format(&link->mac, mac),
+		    link->up ? "up" : "down");
+	settings_describe_link(link->name, output);
+}
+
+static int describe_addresses(struct netlink *netlink, const struct link *links, size_t count,
+			      struct strbuf *output, struct error *err)
+{
+	_cleanup_free_ struct link_address *addresses = NULL;
+	size_t address_count = 0;
+	char text[PREFIX_TEXT_MAX];
+
+	if (link_address_list(netlink, &addresses, &address_count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < address_count; i++)
+		strbuf_addf(output, "address %s %s\n", link_name(links, count, addresses[i].index),
+			    prefix_format(&addresses[i].prefix, text));
+	return 0;
+}
+
+static int describe_routes(struct netlink *netlink, const struct link *links, size_t count,
+			   struct strbuf *output, struct error *err)
+{
+	_cleanup_free_ struct route *routes = NULL;
+	size_t route_count = 0;
+	char destination[PREFIX_TEXT_MAX], gateway[ADDRESS_TEXT_MAX] = "-";
+	char source[ADDRESS_TEXT_MAX] = "-";
+
+	if (route_list(netlink, &routes, &route_count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < route_count; i++) {
+		const struct route *route = &routes[i];
+
+		/* The kernel's own come and go with a link's state and say nothing new. */
+		if (route->protocol == RTPROT_KERNEL)
+			continue;
+		strbuf_addf(output, "route %s via %s from %s dev %s type %u table %u\n",
+			    prefix_format(&route->destination, destination),
+			    route->gateway.family ? address_format(&route->gateway, gateway) : "-",
+			    route->source.family ? address_format(&route->source, source) : "-",
+			    link_name(links, count, route->index), route->type, route->table);
+	}
+	return 0;
+}
+
+static int describe_rules(struct netlink *netlink, struct strbuf *output, struct error *err)
+{
+	_cleanup_free_ struct rule *rules = NULL;
+	size_t count = 0;
+
+	if (rule_list(netlink, &rules, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		strbuf_addf(output, "ip rule %u mark %x table %u action %u\n", rules[i].priority,
+			    rules[i].mark, rules[i].table, rules[i].action);
+	return 0;
+}
+
+static int describe_inside(struct strbuf *output, struct error *err)
+{
+	_cleanup_netlink_ struct netlink netlink = NETLINK_INIT;
+	_cleanup_free_ struct link *links = NULL;
+	_cleanup_free_ char *rules = NULL;
+	size_t count = 0;
+
+	if (netlink_open(&netlink, err) < 0 || link_list(&netlink, &links, &count, err) < 0)
+		return -1;
+	settings_describe_inside(output);
+	for (size_t i = 0; i < count; i++)
+		describe_link(&links[i], output);
+	if (describe_addresses(&netlink, links, count, output, err) < 0 ||
+	    describe_routes(&netlink, links, count, output, err) < 0 ||
+	    describe_rules(&netlink, output, err) < 0 || nft_list("ruleset", &rules, err) < 0)
+		return -1;
+	strbuf_add_text(output, rules);
+	return 0;
+}
+
+/* The host's ends, by their alias. */
+static int describe_outside(const char *alias, struct strbuf *output, struct error *err)
+{
+	_cleanup_netlink_ struct netlink netlink = NETLINK_INIT;
+	_cleanup_free_ struct link *links = NULL;
+	size_t count = 0;
+
+	if (netlink_open(&netlink, err) < 0 || link_list(&netlink, &links, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (text_equal(links[i].alias, alias))
+			describe_link(&links[i], output);
+	return 0;
+}
+
+static int open_namespace(const char *netns, int *ret_fd, struct error *err)
+{
+	if (netns_open(netns, ret_fd, err) < 0)
+		return -1;
+	if (*ret_fd < 0)
+		return error_set(err, EX_NOINPUT, "the namespace %s is gone", netns);
+	return 0;
+}
+
+static int describe(const char *netns, struct strbuf *inside, struct strbuf *outside,
+		    struct error *err)
+{
+	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
+	_cleanup_close_ int fd = -1;
+
+	if (describe_outside(netns, outside, err) < 0 || open_namespace(netns, &fd, err) < 0 ||
+	    netns_enter(&scope, fd, err) < 0)
+		return -1;
+	return describe_inside(inside, err);
+}
+
+int gateway_remember(const char *name, const char *directory, struct error *err)
+{
+	_cleanup_free_ char *netns = gateway_netns(name);
+	_cleanup_free_ char *inside_file = text_format("%s/inside", directory);
+	_cleanup_free_ char *outside_file = text_format("%s/outside", directory);
+	_cleanup_strbuf_ struct strbuf inside = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf outside = STRBUF_INIT;
+
+	if (describe(netns, &inside, &outside, err) < 0 ||
+	    file_replace(AT_FDCWD, inside_file, strbuf_text(&inside), inside.length, 0600, err) < 0)
+		return -1;
+	return file_replace(AT_FDCWD, outside_file, strbuf_text(&outside), outside.length, 0600,
+			    err);
+}
+
+/* Comparing. */
+
+/* Splits @text into its lines. */
+static void split(const char *text, struct lines *lines)
+{
+	while (*text) {
+		size_t length = strcspn(text, "\n");
+		_cleanup_free_ char *line = text_dup_n(text, length);
+
+		if (length)
+			lines_add(lines, line);
+		text += length + (text[length] == '\n');
+	}
+}
+
+/* Takes one line equal to @line out of the list. */
+static bool take_line(struct lines *lines, const char *line)
+{
+	for (size_t i = 0; i < lines->count; i++) {
+		if (!text_equal(lines->items[i], line))
+			continue;
+		free(lines->items[i]);
+		lines->items[i] = lines->items[--lines->count];
+		return true;
+	}
+	return false;
+}
+
+static void add_difference(struct lines *drift, const char *what, const char *line)
+{
+	_cleanup_free_ char *text = text_format("%s: %s", what, line + strspn(line, "\t "));
+
+	lines_add(drift, text);
+}
+
+static void compare(const char *wanted_text, const char *found_text, struct lines *drift)
+{
+	_cleanup_lines_ struct lines wanted = {0};
+	_cleanup_lines_ struct lines found = {0};
+
+	if (text_equal(wanted_text, found_text))
+		return;
+	split(wanted_text, &wanted);
+	split(found_text, &found);
+	for (size_t i = 0; i < wanted.count; i++)
+		if (!take_line(&found, wanted.items[i]))
+			add_difference(drift, "gone", wanted.items[i]);
+	for (size_t i = 0; i < found.count; i++)
+		add_difference(drift, "new", found.items[i]);
+	/* The same lines in another order are other rules. */
+	if (!drift->count)
+		lines_add(drift, "the order of rules has changed");
+}
+
+static int compare_file(const char *directory, const char *name, const struct strbuf *found,
+			struct lines *drift, struct error *err)
+{
+	_cleanup_free_ char *path = text_format("%s/%s", directory, name);
+	_cleanup_free_ char *wanted = NULL;
+
+	if (file_read(AT_FDCWD, path, STATE_FILE_MAX, &wanted, NULL, err) < 0)
+		return -1;
+	compare(wanted, strbuf_text(found), drift);
+	return 0;
+}
+
+static int verify_services(const char *netns, struct lines *drift, struct error *err)
+{
+	_cleanup_close_ int fd = -1;
+	bool running = false;
+
+	if (open_namespace(netns, &fd, err) < 0 || dnsmasq_is_running(fd, &running, err) < 0)
+		return -1;
+	if (!running)
+		lines_add(drift, "dnsmasq is not running");
+	return 0;
+}
+
+static void add_line(void *data, const char *line)
+{
+	lines_add(data, line);
+}
+
+static int verify_host(struct lines *drift, struct error *err)
+{
+	_cleanup_netlink_ struct netlink netlink = NETLINK_INIT;
+
+	if (netlink_open(&netlink, err) < 0)
+		return -1;
+	return host_drift(&netlink, add_line, drift, err);
+}
+
+int gateway_verify(const char *name, const char *directory, struct drift *ret_drift,
+		   struct error *err)
+{
+	_cleanup_free_ char *netns = gateway_netns(name);
+	_cleanup_strbuf_ struct strbuf inside = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf outside = STRBUF_INIT;
+	_cleanup_drift_ struct drift drift = {0};
+
+	if (describe(netns, &inside, &outside, err) < 0) {
+		if (err->code != EX_NOINPUT)
+			return -1;
+		lines_add(&drift.isolation, err->message);
+		error_done(err);
+	} else if (compare_file(directory, "inside", &inside, &drift.isolation, err) < 0 ||
+		   compare_file(directory, "outside", &outside, &drift.isolation, err) < 0 ||
+		   verify_services(netns, &drift.services, err) < 0) {
+		return -1;
+	}
+	if (verify_host(&drift.host, err) < 0)
+		return -1;
+	*ret_drift = drift;
+	drift = (struct drift){0};
+	return 0;
+}
+
+int gateway_repair(const char *name, const char *directory, struct error *err)
+{
+	_cleanup_netlink_ struct netlink netlink = NETLINK_INIT;
+	_cleanup_free_ char *config = text_format("%s/dnsmasq.conf", directory);
+	_cleanup_free_ char *netns = gateway_netns(name);
+	_cleanup_close_ int fd = -1;
+	struct prefix wanted, pool;
+	bool running = false;
+
+	if (netlink_open(&netlink, err) < 0 || host_pool(&wanted, err) < 0 ||
+	    host_ensure(&netlink, &wanted, &pool, err) < 0 || open_namespace(netns, &fd, err) < 0 ||
+	    dnsmasq_is_running(fd, &running, err) < 0)
+		return -1;
+	return running ? 0 : dnsmasq_start(fd, config, err);
+}
+
+int gateway_rules(const char *name, char **ret_text, struct error *err)
+{
+	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
+	_cleanup_free_ char *netns = gateway_netns(name);
+	_cleanup_close_ int fd = -1;
+
+	if (open_namespace(netns, &fd, err) < 0 || netns_enter(&scope, fd, err) < 0)
+		return -1;
+	return nft_list("ruleset", ret_text, err);
+}

@@ -1,0 +1,17 @@
+# cmake -DPROGRAM=… -P needed.cmake: fails when the program needs a library that is not listed here.
+set(allowed "^(libnftables|libmnl|libxml2|libjson-c|libc|libasan|libubsan|libgcov|libgcc_s|libm)\\.so")
+
+execute_process(COMMAND objdump -p ${PROGRAM} OUTPUT_VARIABLE headers RESULT_VARIABLE failed)
+if(failed)
+	message(FATAL_ERROR "objdump cannot read ${PROGRAM}")
+endif()
+string(REGEX MATCHALL "NEEDED +[^\n]+" needed "${headers}")
+if(NOT needed)
+	message(FATAL_ERROR "${PROGRAM} needs no library at all: this test looks at the wrong thing")
+endif()
+foreach(line ${needed})
+	string(REGEX REPLACE "NEEDED +" "" library ${line})
+	if(NOT library MATCHES "${allowed}")
+		message(FATAL_ERROR "${PROGRAM} needs ${library}")
+	endif()
+endforeach()
