@@ -1,0 +1,109 @@
+"""Ring 2: the real hook, driven as libvirtd would, with a namespace in place of the guest."""
+
+import contextlib
+import json
+import pathlib
+import shutil
+import subprocess
+import uuid as uuids
+
+import pytest
+
+from lab import Lab, Machine, stop
+
+HERE = pathlib.Path(__file__).resolve().parent
+HOOK, HELPER = "/usr/sbin/migrant-hook", "/usr/sbin/migrant-helper"
+GUEST, GATEWAY, GUEST_MAC = "10.213.0.2", "10.213.0.1", "52:54:00:6d:67:02"
+
+
+class Sandbox:
+    """One domain: what libvirtd, QEMU and the guest do with it."""
+
+    def __init__(self, lab, name, isolate=True, dns=(), uuid=None):
+        self.lab, self.name = lab, name
+        self.uuid = uuid or str(uuids.uuid4())
+        self.tap = "mgt" + self.uuid[:8]
+        self.xml = (HERE / "domain.xml").read_text()
+        for mark, value in {"NAME": name, "UUID": self.uuid, "UU8": self.uuid[:8], "OWNER": lab.host.run("id", "-u", "dev").stdout.strip(),
+                            "ISOLATE": "yes" if isolate else "no",
+                            "DNS": "".join(f"<migrant:dns>{d}</migrant:dns>" for d in dns)}.items():
+            self.xml = self.xml.replace(mark, value)
+        self.qemu = self.guest = None
+
+    def hook(self, operation, phase="begin", xml=None, check=True, domain=None):
+        return self.lab.host.run(HOOK, domain or f"migrant-{self.name}", operation, phase, "-",
+                                 input=self.xml if xml is None else xml, check=check, timeout=60)
+
+    def open_tap(self):
+        """QEMU: holds the tap open, with the guest's NIC in a namespace of its own."""
+        self.guest = Machine(self.lab.hold("--net"), ["-n"])
+        self.qemu = subprocess.Popen(
+            ["nsenter", "-t", str(self.lab.host.pid), "-n", "/usr/bin/python3", HERE / "guest.py", self.tap,
+             f"/proc/{self.guest.pid}/ns/net"], stdout=subprocess.PIPE, text=True)
+        assert self.qemu.stdout.readline() == "open\n"
+        self.guest.sh(f"""
+            echo 1 >/proc/sys/net/ipv6/conf/eth0/accept_ra
+            ip link set lo up
+            ip link set eth0 address {GUEST_MAC}; ip link set eth0 up
+            ip addr add {GUEST}/30 dev eth0; ip route add default via {GATEWAY}
+            """)
+
+    def up(self):
+        self.hook("prepare")
+        self.open_tap()
+        self.hook("start")
+        self.hook("started")
+        return self
+
+    def kill(self):
+        """QEMU ends; libvirt has not called the hook yet."""
+        if self.qemu:
+            stop(self.qemu)
+            self.qemu = None
+
+    def down(self):
+        self.kill()
+        self.hook("stopped", "end")
+        self.hook("release", "end")
+
+    def record(self):
+        return json.loads(self.lab.host.run("cat", f"/run/migrant/{self.name}/record.json").stdout)
+
+    def inside(self, *argv, **options):
+        """In the gateway's namespace."""
+        return self.lab.host.run("nsenter", f"--net=/run/netns/migrant-{self.name}", *argv, **options)
+
+
+def install(lab, build):
+    for program in (HOOK, HELPER):
+        shutil.copy(build / pathlib.Path(program).name, lab.base / "program")
+        lab.host.run("install", "-m", "755", lab.base / "program", program)
+    lab.host.run("chmod", "4755", HELPER)
+    lab.add_users()
+
+
+@pytest.fixture(scope="session")
+def shared_lab(build):
+    with Lab() as lab:
+        install(lab, build)
+        lab.serve_dns({"private.test": "192.168.1.50", "loop.test": "127.0.0.1", "meta.test": "169.254.169.254"})
+        for machine in (lab.internet, lab.lan, lab.host):
+            lab.serve_http(machine)
+        yield lab
+
+
+@pytest.fixture
+def lab(shared_lab):
+    """The lab, found again as it was."""
+    yield shared_lab
+    left = shared_lab.host.run("ls", "/run/migrant", check=False).stdout.split()
+    assert set(left) <= {"lock"}, f"left behind: {left}"
+
+
+@contextlib.contextmanager
+def running(lab, name="a", **options):
+    sandbox = Sandbox(lab, name, **options)
+    try:
+        yield sandbox.up()
+    finally:
+        sandbox.down()
