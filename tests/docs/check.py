@@ -1,0 +1,41 @@
+"""What the documentation says against what there is: links, exit codes, commands. Prints every difference."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+source = pathlib.Path(sys.argv[1])
+program = sys.argv[2]
+pages = [source / "README.md", *sorted((source / "docs").glob("*.md"))]
+code = "\n".join(path.read_text() for path in sorted((source / "src").glob("**/*.[ch]")))
+wrong = []
+
+for page in pages:
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        if not (page.parent / link).exists():
+            wrong.append(f"{page.name}: a link leads to {link}, which does not exist")
+
+numbers = dict(re.findall(r"#define\s+(EX_[A-Z]+)\s+(\d+)", pathlib.Path("/usr/include/sysexits.h").read_text()))
+numbers["EXIT_STATE"] = re.search(r"#define EXIT_STATE (\d+)", code)[1]
+used = set(re.findall(r"\b(EX_[A-Z]+|EXIT_STATE)\b", code)) - {"EX_OK"}
+table = dict((name, number) for number, name in
+             re.findall(r"^\| (\d+) \| (EX\w+) \|", (source / "docs/exit-codes.md").read_text(), re.M))
+for name in sorted(used | set(table)):
+    if name not in table:
+        wrong.append(f"exit-codes.md does not list {name}")
+    elif name not in used:
+        wrong.append(f"exit-codes.md lists {name}, which no code uses")
+    elif table[name] != numbers[name]:
+        wrong.append(f"exit-codes.md: {name} is {numbers[name]}, not {table[name]}")
+
+help_text = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+commands = set(re.findall(r"^  ([a-z][a-z-]*) ", help_text, re.M))
+for page in pages:
+    text = "\n".join(line for line in page.read_text().splitlines() if "not built yet" not in line)
+    for command in re.findall(r"(?:`|^    (?:sudo )?)migrant ([a-z][a-z-]*)", text, re.M):
+        if command not in commands:
+            wrong.append(f"{page.name}: there is no command 'migrant {command}'")
+
+print("\n".join(sorted(set(wrong))) or f"{len(pages)} pages, {len(table)} exit codes, {len(commands)} commands")
+sys.exit(1 if wrong else 0)
