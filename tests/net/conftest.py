@@ -89,6 +89,7 @@ def shared_lab(build):
         lab.serve_dns({"private.test": "192.168.1.50", "loop.test": "127.0.0.1", "meta.test": "169.254.169.254"})
         for machine in (lab.internet, lab.lan, lab.host):
             lab.serve_http(machine)
+        lab.host.sh("while ip -6 addr | grep -q tentative; do sleep 0.1; done")
         yield lab
 
 
