@@ -28,6 +28,9 @@ struct source source_without_bom(const struct source *source)
 	return rest;
 }
 
+/* Bytes of a message. */
+#define MESSAGE_MAX 300
+
 /* Bytes of the character that begins with @byte; the text is known to be UTF-8, or @byte alone. */
 static size_t character_size(unsigned char byte)
 {
@@ -184,6 +187,18 @@ char *source_excerpt(const struct source *source, struct position position)
 	return strbuf_take(&out);
 }
 
+/* A message quotes what is wrong; a value of many KiB would push everything else off the screen. */
+static void shorten(char *message)
+{
+	size_t cut = MESSAGE_MAX;
+
+	if (strlen(message) <= MESSAGE_MAX + 3)
+		return;
+	while (cut && ((unsigned char)message[cut] & 0xc0) == 0x80)
+		cut--;
+	memcpy(message + cut, "...", 4);
+}
+
 int source_error(const struct source *source, struct position position, struct error *err,
 		 const char *format, ...)
 {
@@ -195,6 +210,7 @@ int source_error(const struct source *source, struct position position, struct e
 	if (vasprintf(&message, format, args) < 0)
 		abort();
 	va_end(args);
+	shorten(message);
 	error_set(err, EX_CONFIG, "%s", message);
 	if (!position.line)
 		return error_place(err, "%s", source->file);

@@ -30,7 +30,7 @@ int expect_kind(const struct reader *reader, enum config_key_id key, const struc
 		return 0;
 	source_error(reader->source, node->position, err, "'%s' takes %s, not %s", path_of(key),
 		     node_kind_text(kind), node_kind_text(node->kind));
-	if (kind == NODE_LIST && node->kind == NODE_TEXT)
+	if (kind == NODE_LIST && node->kind == NODE_TEXT && node->length < 40)
 		return error_hint(err, "a list with one item is written [%s]", node->text);
 	return -1;
 }

@@ -102,8 +102,7 @@ static const struct {
 	 "put the value in quotes"},
 	{"mapping values are not allowed in this context", "a ': ' is not allowed here",
 	 "a value that holds ': ' needs quotes; or the line before lacks its ':', or the "
-	 "indentation is "
-	 "wrong"},
+	 "indentation is wrong"},
 	{"did not find expected key", "expected 'key: value' here",
 	 "keys of one mapping begin in the same column"},
 	{"did not find expected '-' indicator", "expected '- ' here",
@@ -112,12 +111,16 @@ static const struct {
 	 "its first '- ' stands on a line of its own below the key"},
 	{"found unknown escape character", "unknown escape after the backslash",
 	 "in 'single quotes' a backslash is just a backslash"},
+	{"did not find expected node content", "a value is missing here", NULL},
+	{"did not find expected alphabetic or numeric character",
+	 "anchors and aliases are not supported", "a value that begins with & or * needs quotes"},
 	{"did not find expected <document start>", "expected the end of the file here",
 	 "keys at the top begin in the same column; one file holds one document"},
 };
 
 static int problem_error(const struct builder *builder, struct position position, struct error *err)
 {
+	static const char expected[] = "did not find expected ";
 	size_t offset = source_offset(builder->source, position);
 	const char *problem = builder->parser.problem ? builder->parser.problem : "not YAML";
 
@@ -130,6 +133,9 @@ static int problem_error(const struct builder *builder, struct position position
 		source_error(builder->source, position, err, "%s", problems[i].message);
 		return problems[i].hint ? error_hint(err, "%s", problems[i].hint) : -1;
 	}
+	if (text_starts(problem, expected))
+		return source_error(builder->source, position, err, "expected %s here",
+				    problem + strlen(expected));
 	return source_error(builder->source, position, err, "%s", problem);
 }
 

@@ -73,6 +73,8 @@ static const struct {
 	{"# a \xe2\x80\xae b\n", "1:5", "character U+202E is not allowed"},
 	{"box: \"a\\0b\"\n", "1:6", "this text holds a character that is not allowed"},
 	{"box: \"a\\eb\"\n", "1:6", "this text holds a character that is not allowed"},
+	{"name: &\n", "1:8", "anchors and aliases are not supported"},
+	{"network: {dns: [9.9.9.9 {a: b}]}\n", "1:25", "expected ',' or ']' here"},
 	/* keys */
 	{"cpu: 2\n", "1:1", "unknown key 'cpu'"},
 	{"network: {isolated: true}\n", "1:11", "unknown key 'network.isolated'"},
@@ -88,7 +90,7 @@ static const struct {
 	{"network: true\n", "1:10", "'network' takes a mapping, not a text"},
 	{"network: {dns: 9.9.9.9}\n", "1:16", "'network.dns' takes a list, not a text"},
 	{"network: {dns: [[9.9.9.9]]}\n", "1:17", "an item of 'network.dns' is a text, not a list"},
-	{"network: {dns: [,]}\n", "1:17", "did not find expected node content"},
+	{"network: {dns: [,]}\n", "1:17", "a value is missing here"},
 	{"shares: [a]\n", "1:10", "an item of 'shares' is a mapping, not a text"},
 	/* values */
 	{"name: Claude\n", "1:7",

@@ -209,6 +209,22 @@ static void a_large_file_is_read_quickly(void **state)
 	assert_true((clock() - start) / CLOCKS_PER_SEC < 2);
 }
 
+static void messages_are_short(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	struct config config = {0};
+
+	(void)state;
+	strbuf_add_text(&text, "cpus: ");
+	for (int i = 0; i < 10000; i++)
+		strbuf_add_text(&text, "\xc3\xa9");
+	assert_int_equal(config_parse("/d", "f", text.text, text.length, &config, &err), -1);
+	assert_true(strlen(err.message) <= 303);
+	assert_true(text_ends(err.message, "\xc3\xa9..."));
+	assert_true(text_is_utf8(err.message, strlen(err.message)));
+}
+
 static char *read_source_file(const char *name)
 {
 	_cleanup_error_ struct error err = ERROR_INIT;
@@ -274,6 +290,7 @@ int main(void)
 		cmocka_unit_test(the_nearest_migrantfile_counts),
 		cmocka_unit_test(size_and_number_are_bounded),
 		cmocka_unit_test(a_large_file_is_read_quickly),
+		cmocka_unit_test(messages_are_short),
 		cmocka_unit_test(the_example_shows_every_key),
 		cmocka_unit_test(the_reference_is_the_table),
 	};
