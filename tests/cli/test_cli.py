@@ -163,7 +163,7 @@ def test_a_migrantfile_that_others_can_write_is_not_obeyed(migrant, tmp_path):
     (b"name: a\0b\n", "1:8", r"character U\+0000 is not allowed"),
     (b"name: \xff\n", "1:7", "not UTF-8: byte 0xff"),
     ("name: $(id)\n", "1:7", r"not '\$\(id\)'"),
-    ("name: ]]>\n", "1:7", "a value cannot begin|did not find|expected"),
+    ("name: ]]>\n", "1:7", "a value is missing here"),
     ("name: " + "a" * 300 + "\n", "1:7", "'name' is 300 bytes long"),
     ("name: \u0441laude\n", "1:7", "not '\u0441laude'"),
     ("\tcpus: 2\n", "1:1", "a tab"),
@@ -208,6 +208,46 @@ def test_bombs_are_refused_at_once(validate, migrant, tmp_path):
 def test_what_is_not_built_is_valid(validate):
     outcome = validate("network: {ports: ['8080:80']}\nttl: 8h\n")
     assert (outcome.status, outcome.out, outcome.err) == (0, "Migrantfile: valid\n", ""), outcome
+
+
+# --- the commands of a project; they look at the Migrantfile before they look for libvirt
+
+PROJECT = ["validate", "plan", "up", "halt", "destroy -f", "status", "status --json", "ssh -c true", "ip",
+           "provision"]
+
+
+@pytest.fixture(params=PROJECT)
+def project_command(request, migrant):
+    arguments = request.param.split()
+    if (arguments[0],) not in command_names(migrant):
+        pytest.skip(f"there is no command {arguments[0]} in this version")
+    return arguments
+
+
+def test_every_project_command_wants_a_migrantfile(migrant, project_command):
+    fails(migrant(*project_command), NO_INPUT, "no Migrantfile in")
+
+
+def test_every_project_command_shows_a_mistake_alike(migrant, tmp_path, project_command):
+    (tmp_path / "Migrantfile").write_text("cpus: two\n")
+    outcome = migrant(*project_command)
+    fails(outcome, CONFIG, "^Migrantfile:1:7: error: 'cpus' takes a number from 1 to 256, not 'two'\n")
+    assert "    cpus: two\n          ^\n" in outcome.err
+
+
+@pytest.mark.parametrize("text, file, message", [
+    ("network: {ports: ['8080:80']}\n", None, "^Migrantfile:1:18: error: 'network.ports' is not built"),
+    ("shares: [{host: w, guest: /w}]\n", None, "^Migrantfile:1:9: error: 'shares' is not built"),
+    ("network: {egress: none}\n", None, "^Migrantfile:1:19: error: 'network.egress' is not built"),
+    ("", "wireguard.conf", "^Migrantfile: error: wireguard.conf lies beside the Migrantfile"),
+])
+def test_up_refuses_what_is_not_built(migrant, tmp_path, text, file, message):
+    if ("up",) not in command_names(migrant):
+        pytest.skip("there is no command up in this version")
+    (tmp_path / "Migrantfile").write_text(text)
+    if file:
+        (tmp_path / file).write_text("")
+    fails(migrant("up"), CONFIG, message)
 
 
 # --- init
