@@ -70,7 +70,8 @@ static int key_path(char **ret_path, struct error *err)
 	base = home_directory();
 	if (!base) {
 		error_set(err, EX_NOINPUT, "you have no home directory");
-		return error_hint(err, "set MIGRANT_KEY to the file that shall hold the key");
+		error_hint(err, "set MIGRANT_KEY to the file that shall hold the key");
+		return -1;
 	}
 	*ret_path = text_format("%s/.ssh/migrant", base);
 	return 0;
