@@ -9,6 +9,8 @@ extern const struct command command_validate;
 extern const struct command command_init;
 extern const struct command command_completion;
 
+/* One a line, so that a new command is a line of its own. */
+/* clang-format off */
 const struct command *const commands[] = {
 	&command_setup,
 	&command_doctor,
@@ -19,3 +21,4 @@ const struct command *const commands[] = {
 	&command_pubkey,
 	NULL,
 };
+/* clang-format on */

@@ -3,6 +3,7 @@
 No privilege and no libvirt are needed. Every test looks at what a user sees: status, stdout, stderr.
 """
 
+import json
 import os
 import pty
 import re
@@ -301,6 +302,14 @@ def test_a_closed_stdout_is_an_error(build, tmp_path):
                           stderr=subprocess.PIPE, text=True, timeout=60)
     assert done.returncode == IO_ERROR, done
     assert "cannot write the output" in done.stderr
+
+
+def test_json_is_all_there_is_on_stdout(migrant):
+    outcome = migrant("doctor", "--json")
+    document = json.loads(outcome.out)
+    assert document["ok"] == (outcome.status == 0), outcome
+    assert {check["state"] for check in document["checks"]} <= {"ok", "changed", "warning", "error"}, outcome
+    assert "{" not in outcome.err, outcome
 
 
 def on_a_terminal(build, tmp_path, **environment):
