@@ -118,8 +118,8 @@ struct rule {
 };
 /* One that is there already is fine. */
 MUST_CHECK int rule_add(struct netlink *netlink, const struct rule *rule, struct error *err);
-/* Deletes every rule of that priority. */
-MUST_CHECK int rule_delete(struct netlink *netlink, uint32_t priority, struct error *err);
+/* Deletes the first rule with this priority, mark and table (0: any). One that is gone is fine. */
+MUST_CHECK int rule_delete(struct netlink *netlink, const struct rule *rule, struct error *err);
 MUST_CHECK int rule_list(struct netlink *netlink, struct rule **ret_rules, size_t *ret_count,
 			 struct error *err);
 

@@ -171,24 +171,26 @@ int rule_add(struct netlink *netlink, const struct rule *rule, struct error *err
 	return 0;
 }
 
-int rule_delete(struct netlink *netlink, uint32_t priority, struct error *err)
+int rule_delete(struct netlink *netlink, const struct rule *rule, struct error *err)
 {
 	char buffer[NETLINK_REQUEST_MAX];
-	struct nlmsghdr *message;
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
 	struct fib_rule_hdr *info;
 
-	for (;;) {
-		message = mnl_nlmsg_put_header(buffer);
-		message->nlmsg_type = RTM_DELRULE;
-		info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
-		info->family = AF_INET;
-		mnl_attr_put_u32(message, FRA_PRIORITY, priority);
-		if (netlink_request(netlink, message) == 0)
-			continue;
-		if (errno == ENOENT)
-			return 0;
-		return error_errno(err, EX_OSERR, "cannot delete the routing rule %u", priority);
+	message->nlmsg_type = RTM_DELRULE;
+	info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
+	info->family = AF_INET;
+	mnl_attr_put_u32(message, FRA_PRIORITY, rule->priority);
+	if (rule->table)
+		mnl_attr_put_u32(message, FRA_TABLE, rule->table);
+	if (rule->mark) {
+		mnl_attr_put_u32(message, FRA_FWMARK, rule->mark);
+		mnl_attr_put_u32(message, FRA_FWMASK, UINT32_MAX);
 	}
+	if (netlink_request(netlink, message) < 0 && errno != ENOENT)
+		return error_errno(err, EX_OSERR, "cannot delete the routing rule %u",
+				   rule->priority);
+	return 0;
 }
 
 struct rule_array {

@@ -18,12 +18,12 @@ const char *request_sandbox(const char *domain)
 }
 
 /* Whether there is any reason to parse: the words that only a sandbox's XML holds. */
-static bool mentions_us(const char *xml)
+static bool mentions_us(const char *xml, size_t length)
 {
 	static const char *const words[] = {METADATA_URI, "mgt", "/migrant/"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-		if (strstr(xml, words[i]))
+		if (memmem(xml, length, words[i], strlen(words[i])))
 			return true;
 	return false;
 }
@@ -62,10 +62,13 @@ int request_parse(const char *domain, const char *xml, size_t length, struct req
 	_cleanup_request_ struct request request = {.domain = domain};
 	_cleanup_(free_document) xmlDocPtr document = NULL;
 
-	if (!mentions_us(xml)) {
+	if (!mentions_us(xml, length)) {
 		*ret_request = request;
 		return 0;
 	}
+	if (length > DOMAIN_XML_MAX)
+		return error_set(err, EX_DATAERR, "the domain's XML is larger than %d bytes",
+				 DOMAIN_XML_MAX);
 	document = xmlReadMemory(xml, (int)length, "domain.xml", NULL,
 				 XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
 					 XML_PARSE_NOCDATA);

@@ -6,7 +6,9 @@
 
 #include "hook/protocol.h"
 
-#define DOMAIN_XML_MAX (1024 * 1024)
+/* Larger ones are not parsed; nor read at all beyond the second size, for nobody has such. */
+#define DOMAIN_XML_MAX	(1024 * 1024)
+#define DOMAIN_READ_MAX (16 * 1024 * 1024)
 
 struct request {
 	const char *domain;    /* borrowed */

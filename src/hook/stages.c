@@ -194,7 +194,7 @@ int stage_run(const char *domain, const char *operation, const char *phase, int 
 	}
 	if (!stage->run)
 		return 0;
-	if (file_read_fd(input, DOMAIN_XML_MAX, &xml, &length, err) < 0)
+	if (file_read_fd(input, DOMAIN_READ_MAX, &xml, &length, err) < 0)
 		return error_prefix(err, "the domain's XML");
 	if (request_parse(domain, xml, length, &request, err) < 0)
 		return -1;

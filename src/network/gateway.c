@@ -80,6 +80,25 @@ static int name_things(struct build *build, struct error *err)
 	return netlink_open(&build->host, err);
 }
 
+/* A link that was made when its maker died, before it got its alias. */
+static int clear_unnamed(struct build *build, struct error *err)
+{
+	const char *const names[] = {build->gateway->tap, build->gateway->control,
+				     build->gateway->uplink};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		bool found = false;
+		struct link link;
+
+		if (link_find(&build->host, names[i], &link, &found, err) < 0)
+			return -1;
+		if (found && !*link.alias && !link.carrier &&
+		    link_delete(&build->host, link.index, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int find_dnsmasq(struct build *build, struct error *err)
 {
 	return dnsmasq_user(&build->dnsmasq_user, &build->dnsmasq_uid, err);
@@ -287,8 +306,8 @@ static int remember(struct build *build, struct error *err)
 }
 
 static int (*const prepare_steps[])(struct build *build, struct error *err) = {
-	name_things,  find_dnsmasq, make_host_side, choose_addresses, make_namespace, load_rules,
-	make_control, make_uplink,  start_dnsmasq,  make_tap,	      remember,
+	name_things, clear_unnamed, find_dnsmasq, make_host_side, choose_addresses, make_namespace,
+	load_rules,  make_control,  make_uplink,  start_dnsmasq,  make_tap,	    remember,
 };
 
 int gateway_prepare(const struct sandbox *sandbox, struct gateway *ret_gateway, struct error *err)

@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "network/block.h"
+#include "network/firewall.h"
 #include "network/netns.h"
 #include "network/nft.h"
 #include "network/rules.h"
@@ -170,6 +171,26 @@ static int add_table_rules(struct netlink *netlink, struct error *err)
 	return 0;
 }
 
+/* Somebody else's rule may have one of our priorities, but not our mark or table. */
+static bool is_our_rule(const struct rule *rule)
+{
+	return rule->priority >= RULE_WAY && rule->priority <= RULE_DIRECT_END &&
+	       (rule->mark == MARK_WAY || rule->mark == MARK_DIRECT || rule->table == HOST_TABLE);
+}
+
+static int remove_rules(struct netlink *netlink, struct error *err)
+{
+	_cleanup_free_ struct rule *rules = NULL;
+	size_t count = 0;
+
+	if (rule_list(netlink, &rules, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (is_our_rule(&rules[i]) && rule_delete(netlink, &rules[i], err) < 0)
+			return -1;
+	return 0;
+}
+
 static struct route closing_route(const struct prefix *pool)
 {
 	return (struct route){
@@ -179,6 +200,15 @@ static struct route closing_route(const struct prefix *pool)
 		.protocol = HOST_PROTOCOL,
 		.scope = RT_SCOPE_UNIVERSE,
 	};
+}
+
+static int remember_rules(struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (nft_list("table inet migrant", &text, err) < 0)
+		return -1;
+	return file_replace(AT_FDCWD, HOST_RULES, text, strlen(text), 0600, err);
 }
 
 int host_ensure(struct netlink *netlink, const struct prefix *wanted, struct prefix *ret_pool,
@@ -201,7 +231,7 @@ int host_ensure(struct netlink *netlink, const struct prefix *wanted, struct pre
 	    add_table_rules(netlink, err) < 0)
 		return -1;
 	rules_host(&pool, &text);
-	if (nft_load(strbuf_text(&text), err) < 0)
+	if (nft_load(strbuf_text(&text), err) < 0 || remember_rules(err) < 0)
 		return error_prefix(err, "on the host");
 	*ret_pool = pool;
 	return 0;
@@ -222,11 +252,28 @@ static int has_links(struct netlink *netlink, bool *ret_has, struct error *err)
 	return 0;
 }
 
+/* Undoes what the state file tells of, and the file last: until then it can be done again. */
+static int undo_state(struct netlink *netlink, json_object *state, struct error *err)
+{
+	struct prefix pool;
+
+	if (state_pool(state, &pool) == 0) {
+		struct route route = closing_route(&pool);
+
+		if (route_delete(netlink, &route, err) < 0)
+			return -1;
+	}
+	restore_sysctls(state);
+	if (unlink(HOST_STATE) < 0 && errno != ENOENT)
+		return error_errno(err, EX_OSERR, HOST_STATE);
+	return 0;
+}
+
 int host_remove(struct netlink *netlink, struct error *err)
 {
 	json_object *state;
-	struct prefix pool;
 	bool busy = false;
+	int result;
 
 	if (has_links(netlink, &busy, err) < 0)
 		return -1;
@@ -235,25 +282,13 @@ int host_remove(struct netlink *netlink, struct error *err)
 	/* Adding first makes deleting right for a table that somebody has flushed. */
 	if (nft_load("table inet migrant\ndelete table inet migrant\n", err) < 0)
 		return -1;
-	for (uint32_t priority = RULE_WAY; priority <= RULE_DIRECT_END; priority++)
-		if (rule_delete(netlink, priority, err) < 0)
-			return -1;
+	if (remove_rules(netlink, err) < 0)
+		return -1;
+	(void)!unlink(HOST_RULES);
 	state = read_state();
-	if (!state)
-		return 0;
-	if (state_pool(state, &pool) == 0) {
-		struct route route = closing_route(&pool);
-
-		if (route_delete(netlink, &route, err) < 0) {
-			json_object_put(state);
-			return -1;
-		}
-	}
-	restore_sysctls(state);
+	result = undo_state(netlink, state, err);
 	json_object_put(state);
-	if (unlink(HOST_STATE) < 0 && errno != ENOENT)
-		return error_errno(err, EX_OSERR, HOST_STATE);
-	return 0;
+	return result;
 }
 
 /* What is there, for choosing addresses and for what a guest must not reach. */
@@ -318,7 +353,7 @@ static int rules_drift(struct netlink *netlink, void (*add)(void *data, const ch
 	if (rule_list(netlink, &rules, &count, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		if (rules[i].priority >= RULE_WAY && rules[i].priority <= RULE_DIRECT_END)
+		if (is_our_rule(&rules[i]))
 			found[rules[i].priority - RULE_WAY] = true;
 	for (size_t i = 0; i < ARRAY_SIZE(found); i++) {
 		_cleanup_free_ char *line = text_format("host: ip rule %zu is gone", RULE_WAY + i);
@@ -343,14 +378,41 @@ static void sysctls_drift(void (*add)(void *data, const char *line), void *data)
 	}
 }
 
+static void table_drift(void (*add)(void *data, const char *line), void *data)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_free_ char *wanted = NULL;
+	_cleanup_free_ char *found = NULL;
+
+	if (nft_list("table inet migrant", &found, &err) < 0)
+		add(data, "host: the table inet migrant is gone");
+	else if (file_read(AT_FDCWD, HOST_RULES, STATE_MAX, &wanted, NULL, &err) < 0 ||
+		 !text_equal(wanted, found))
+		add(data, "host: the table inet migrant is not what it was");
+}
+
+/* Other firewalls; one that cannot be listed here (old iptables) stays unknown. */
+static void firewall_drift(void (*add)(void *data, const char *line), void *data)
+{
+	_cleanup_strbuf_ struct strbuf lines = STRBUF_INIT;
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_free_ char *ruleset = NULL;
+	_cleanup_free_ char *text = NULL;
+	char *rest;
+
+	if (nft_list("ruleset", &ruleset, &err) < 0)
+		return;
+	firewall_blocks(ruleset, &lines);
+	text = strbuf_take(&lines);
+	for (rest = text; rest && *rest;)
+		add(data, strsep(&rest, "\n"));
+}
+
 int host_drift(struct netlink *netlink, void (*add)(void *data, const char *line), void *data,
 	       struct error *err)
 {
-	_cleanup_error_ struct error listing = ERROR_INIT;
-	_cleanup_free_ char *text = NULL;
-
-	if (nft_list("table inet migrant", &text, &listing) < 0)
-		add(data, "host: the table inet migrant is gone");
+	table_drift(add, data);
 	sysctls_drift(add, data);
+	firewall_drift(add, data);
 	return rules_drift(netlink, add, data, err);
 }

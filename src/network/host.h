@@ -10,6 +10,8 @@
 
 /* Where the first sandbox's hook writes what was there before, and the pool in use. */
 #define HOST_STATE "/run/migrant/host.json"
+/* The table as the kernel lists it, to see changes by. */
+#define HOST_RULES "/run/migrant/host.rules"
 
 #define HOST_TABLE    28007U /* routing table of the uplinks */
 #define HOST_PROTOCOL 109    /* rtnetlink's "who made this route": us */

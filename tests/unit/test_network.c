@@ -1,0 +1,209 @@
+/* The network room's pure half: rules, addresses, resolvers, other firewalls. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/text.h"
+#include "golden.h"
+#include "network/block.h"
+#include "network/dnsmasq.h"
+#include "network/firewall.h"
+#include "network/resolver.h"
+#include "network/rules.h"
+#include "network/wire.h"
+
+static struct prefix prefix(const char *text)
+{
+	struct prefix result;
+
+	assert_int_equal(parse_prefix(text, &result), 0);
+	return result;
+}
+
+static struct wire sample_wire(void)
+{
+	struct wire wire = {.length = 30};
+
+	assert_int_equal(parse_mac(GUEST_MAC, &wire.guest_mac), 0);
+	assert_int_equal(parse_address("10.213.0.1", &wire.gateway), 0);
+	assert_int_equal(parse_address("10.213.0.2", &wire.guest), 0);
+	return wire;
+}
+
+static void rules_are_golden(void **state)
+{
+	static const char *const near_texts[] = {"5.9.1.2/32", "5.9.1.0/24", "192.168.1.10/24"};
+	_cleanup_prefix_list_ struct prefix_list near = {0};
+	const struct prefix pool = prefix(BLOCK_POOL_DEFAULT), block = prefix("198.18.0.16/28");
+	const struct wire wire = sample_wire();
+	struct policy policy = {.isolate = true};
+	struct rules rules = {.tap = "mgt01234567",
+			      .wire = &wire,
+			      .policy = &policy,
+			      .pool = &pool,
+			      .block = &block,
+			      .host = &near,
+			      .dnsmasq_uid = 101};
+	_cleanup_strbuf_ struct strbuf closed = STRBUF_INIT, open = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf on_wire = STRBUF_INIT, host = STRBUF_INIT;
+
+	(void)state;
+	prefix_list_add_texts(&near, near_texts, ARRAY_SIZE(near_texts));
+	rules_gateway(&rules, &closed);
+	assert_golden(strbuf_text(&closed), "network/gateway-isolated.nft");
+	policy.isolate = false;
+	near.count = 1;
+	rules_gateway(&rules, &open);
+	assert_golden(strbuf_text(&open), "network/gateway-open.nft");
+	rules_wire(&rules, &on_wire);
+	assert_golden(strbuf_text(&on_wire), "network/wire.nft");
+	rules_host(&pool, &host);
+	assert_golden(strbuf_text(&host), "network/host.nft");
+}
+
+static void dnsmasq_configs_are_golden(void **state)
+{
+	const struct wire wire = sample_wire();
+	struct policy policy = {.isolate = true};
+	const struct dnsmasq dnsmasq = {.link = "mgt01234567",
+					.user = "dnsmasq",
+					.resolv_file = "/etc/resolv.conf",
+					.wire = &wire,
+					.policy = &policy};
+	_cleanup_free_ char *isolated = dnsmasq_config(&dnsmasq);
+	_cleanup_free_ char *named = NULL;
+
+	(void)state;
+	assert_golden(isolated, "network/dnsmasq-isolated.conf");
+	policy = (struct policy){.dns_count = 2};
+	assert_int_equal(parse_address("9.9.9.9", &policy.dns[0]), 0);
+	assert_int_equal(parse_address("192.168.1.1", &policy.dns[1]), 0);
+	named = dnsmasq_config(&dnsmasq);
+	assert_golden(named, "network/dnsmasq-open.conf");
+}
+
+static void pool_is_configured(void **state)
+{
+	static const char *const bad[] = {
+		"control-pool",
+		"control-pool =",
+		"control-pool = 10.0.0.0/29",
+		"control-pool = 10.0.0.1/24",
+		"control-pool = fd00::/16",
+		"control-pool = 0.0.0.0/0",
+		"other = 1",
+		"control-pool = 10.9.0.0/16 x",
+		"\n\n[section]",
+	};
+	_cleanup_error_ struct error err = ERROR_INIT;
+	struct prefix pool;
+	char text[PREFIX_TEXT_MAX];
+
+	(void)state;
+	assert_int_equal(block_parse_config("", &pool, &err), 0);
+	assert_string_equal(prefix_format(&pool, text), BLOCK_POOL_DEFAULT);
+	assert_int_equal(block_parse_config("# ours\n\ncontrol-pool\t=  10.9.0.0/16 # here\r\n",
+					    &pool, &err),
+			 0);
+	assert_string_equal(prefix_format(&pool, text), "10.9.0.0/16");
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		if (block_parse_config(bad[i], &pool, &err) == 0)
+			fail_msg("accepted: %s", bad[i]);
+		assert_int_equal(err.code, EX_CONFIG);
+	}
+	assert_non_null(strstr(err.message, ":3:"));
+}
+
+static void blocks_avoid_what_is_there(void **state)
+{
+	static const char *const texts[] = {"198.18.0.0/30", "198.18.0.24/29", "198.18.0.47/32",
+					    "fd00::/16"};
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_prefix_list_ struct prefix_list used = {0};
+	const struct prefix pool = prefix(BLOCK_POOL_DEFAULT), small = prefix("198.18.0.32/28");
+	const struct prefix covering = prefix("198.0.0.0/8");
+	struct prefix block;
+	struct address address;
+	char text[PREFIX_TEXT_MAX];
+
+	(void)state;
+	assert_int_equal(block_find(&pool, &used, &block, &err), 0);
+	assert_string_equal(prefix_format(&block, text), "198.18.0.0/28");
+	prefix_list_add_texts(&used, texts, 3);
+	assert_int_equal(block_find(&pool, &used, &block, &err), 0);
+	assert_string_equal(prefix_format(&block, text), "198.18.0.48/28");
+	address = block_address(&block, BLOCK_UPLINK_DNS);
+	assert_string_equal(address_format(&address, text), "198.18.0.59");
+	assert_int_equal(block_find(&small, &used, &block, &err), -1);
+	assert_int_equal(err.code, EX_TEMPFAIL);
+	assert_non_null(err.hint);
+	prefix_list_add(&used, &covering);
+	assert_int_equal(block_find(&pool, &used, &block, &err), -1);
+}
+
+static void resolvers_are_counted(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t count;
+	} cases[] = {
+		{"", 0},
+		{"nameserver 9.9.9.9", 1},
+		{"# nameserver 9.9.9.9\nnameserver\t192.168.1.1  \nnameserver 1.1.1.1\r\n", 2},
+		{"nameserver 127.0.0.53\nnameserver ::1\nnameserver 2620:fe::fe\n", 0},
+		{"nameserver 0.0.0.0\nnameserver 224.0.0.1\nnameserver 9.9.9.9.9\n", 0},
+		{"nameserver9.9.9.9\nsearch nameserver 9.9.9.9\noptions edns0\n", 0},
+		{"nameserver fe80::1%eth0\nnameserver\nnameserver \n", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(resolver_count(cases[i].text), cases[i].count);
+}
+
+static void other_firewalls_are_named(void **state)
+{
+	static const char docker[] = "table ip filter {\n\tchain DOCKER-USER {\n\t}\n"
+				     "\tchain FORWARD {\n\t\ttype filter hook forward priority 0; "
+				     "policy drop;\n\t}\n}\n";
+	static const char helped[] = "table ip filter {\n\tchain DOCKER-USER {\n"
+				     "\t\tmeta mark 0x6d670001 accept\n\t}\n"
+				     "\tchain FORWARD {\n\t\ttype filter hook forward priority 0; "
+				     "policy drop;\n\t}\n}\n";
+	static const char others[] =
+		"table inet migrant {\n\tchain forward {\n\t\ttype filter hook "
+		"forward priority 0; policy drop;\n\t}\n}\n"
+		"table ip6 filter {\n\tchain FORWARD {\n\t\ttype filter hook "
+		"forward priority 0; policy drop;\n\t}\n}\n"
+		"table inet a {\n\tchain b {\n\t\ttype filter hook forward "
+		"priority 0; policy accept;\n\t}\n}\n";
+	_cleanup_strbuf_ struct strbuf lines = STRBUF_INIT;
+
+	(void)state;
+	firewall_blocks(helped, &lines);
+	firewall_blocks(others, &lines);
+	assert_int_equal(lines.length, 0);
+	firewall_blocks(docker, &lines);
+	assert_string_equal(
+		strbuf_text(&lines),
+		"host: chain FORWARD of table ip filter drops what sandboxes send; this "
+		"lets it through: nft insert rule ip filter DOCKER-USER meta mark "
+		"0x6d670001 accept\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rules_are_golden),
+		cmocka_unit_test(dnsmasq_configs_are_golden),
+		cmocka_unit_test(pool_is_configured),
+		cmocka_unit_test(blocks_avoid_what_is_there),
+		cmocka_unit_test(resolvers_are_counted),
+		cmocka_unit_test(other_firewalls_are_named),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
