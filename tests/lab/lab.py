@@ -68,6 +68,33 @@ while :; do sleep infinity & wait $!; done
 """
 
 
+# The same on a root file system of its own: a machine on which nothing was installed yet.
+FRESH_INIT = r"""
+set -e
+base=$1 root=$base/root
+mkdir -p "$root" "$base/upper" "$base/work"
+mount -t overlay overlay -o "lowerdir=$2,upperdir=$base/upper,workdir=$base/work" "$root"
+mount -t proc proc "$root/proc"
+mount -t sysfs sysfs "$root/sys"
+mount --rbind "$base/cgroup" "$root/sys/fs/cgroup"
+mount --rbind /dev "$root/dev"
+mount -t tmpfs -o mode=755 tmpfs "$root/run"
+mkdir -p "$root/run/lock" "$root/old"
+hostname fresh-host
+ip link set lo up
+rm -f "$root/etc/resolv.conf"
+cp "$base/resolv.conf" "$root/etc/resolv.conf"
+cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
+cd "$root"
+pivot_root . old
+touch "/old$base/ready"
+umount -l /old
+rmdir /old
+mount --make-rshared /
+while :; do sleep infinity & wait $!; done
+"""
+
+
 class Failed(AssertionError):
     """A command that should have worked did not."""
 
@@ -138,10 +165,12 @@ def stop(popen, sig=signal.SIGKILL):
 class Lab:
     """with Lab() as lab: lab.host.run("ip", "a")"""
 
-    def __init__(self, keep=False, online=False):
+    def __init__(self, keep=False, online=False, root=None):
         """@online: the host reaches what this machine reaches instead of the lab's Internet. Only for
-        tests that must install packages."""
+        tests that must install packages. @root: the host's root file system (a directory, which
+        stays as it is) instead of this machine's."""
         self.keep = keep
+        self.root = root
         self.online = online
         self.holders = []
         self.spawned = []
@@ -167,14 +196,14 @@ class Lab:
         cgroup = self.base / "cgroup"
         cgroup.mkdir()
         init = self.base / "init.sh"
-        init.write_text(HOST_INIT)
+        init.write_text(FRESH_INIT if self.root else HOST_INIT)
         resolver = self.base / "resolv.conf"
         resolver.write_text(pathlib.Path("/etc/resolv.conf").read_text() if self.online else f"nameserver {RESOLVER}\n")
         outer = self.base / "outer.sh"
         outer.write_text(textwrap.dedent(f"""\
             set -e
             mount --rbind /sys/fs/cgroup {cgroup}
-            exec unshare --pid --fork --mount-proc --kill-child bash {init} {self.base}
+            exec unshare --pid --fork --mount-proc --kill-child bash {init} {self.base} {self.root or ""}
             """))
         pid = self.hold("--mount", "--net", "--uts", "--propagation", "private", "--", "sh", str(outer))
         self.host = Machine(self.wait_host(pid), ["-m", "-n", "-u", "-p"])
@@ -276,7 +305,8 @@ class Lab:
                 f"nft add chain ip {self.uplink} out {{ type nat hook postrouting priority 100; }}",
                 f"nft add rule ip {self.uplink} out ip saddr {self.far} masquerade"):
             subprocess.run(command.split(), check=True)
-        self.host.sh(f"ip addr add {self.far}/30 dev eth0; ip link set eth0 up; ip route add default via {self.near}")
+        Machine(self.host.pid, ["-n"]).sh(  # with this machine's ip: a fresh one has none
+            f"ip addr add {self.far}/30 dev eth0; ip link set eth0 up; ip route add default via {self.near}")
 
     def unwire_online(self):
         if not hasattr(self, "uplink"):
