@@ -14,23 +14,23 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#define ARRAY_SIZE(array)      (sizeof(array) / sizeof((array)[0]))
 #define PRINTF_LIKE(at, first) __attribute__((format(printf, at, first)))
-#define MUST_CHECK __attribute__((warn_unused_result))
+#define MUST_CHECK	       __attribute__((warn_unused_result))
 
 #define _cleanup_(function) __attribute__((cleanup(function)))
-#define _cleanup_free_ _cleanup_(cleanup_free)
-#define _cleanup_close_ _cleanup_(cleanup_close)
-#define _cleanup_fclose_ _cleanup_(cleanup_fclose)
-#define _cleanup_closedir_ _cleanup_(cleanup_closedir)
+#define _cleanup_free_	    _cleanup_(cleanup_free)
+#define _cleanup_close_	    _cleanup_(cleanup_close)
+#define _cleanup_fclose_    _cleanup_(cleanup_fclose)
+#define _cleanup_closedir_  _cleanup_(cleanup_closedir)
 
 /* The value of a pointer variable, which is NULL afterwards. */
-#define take_ptr(pointer)                                                                          \
-	({                                                                                         \
-		__typeof__(pointer) *take_from = &(pointer);                                       \
-		__typeof__(pointer) taken = *take_from;                                            \
-		*take_from = NULL;                                                                 \
-		taken;                                                                             \
+#define take_ptr(pointer)                                    \
+	({                                                   \
+		__typeof__(pointer) *take_from = &(pointer); \
+		__typeof__(pointer) taken = *take_from;      \
+		*take_from = NULL;                           \
+		taken;                                       \
 	})
 
 /* The value of a descriptor variable, which is -1 afterwards. */

@@ -251,7 +251,8 @@ bool uuid_is_valid(const char *text)
 	for (size_t i = 0; i < UUID_TEXT_LENGTH; i++) {
 		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
 
-		if (dash ? text[i] != '-' : hex_value(text[i]) < 0 || isupper((unsigned char)text[i]))
+		if (dash ? text[i] != '-'
+			 : hex_value(text[i]) < 0 || isupper((unsigned char)text[i]))
 			return false;
 	}
 	return true;

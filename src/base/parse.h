@@ -27,25 +27,26 @@ MUST_CHECK int parse_port(const char *text, uint16_t *ret_port);
 
 /* An address of either family; IPv4 in dotted decimal without leading zeros, no scope id. */
 struct address {
-	int family;		/* AF_INET or AF_INET6; 0: none */
+	int family; /* AF_INET or AF_INET6; 0: none */
 	union {
-		struct in_addr v4;	/* network byte order */
+		struct in_addr v4; /* network byte order */
 		struct in6_addr v6;
 	};
 };
 
 struct prefix {
 	struct address address;
-	unsigned int length;	/* bits; 0 to 32 or 128 */
+	unsigned int length; /* bits; 0 to 32 or 128 */
 };
 
 #define ADDRESS_TEXT_MAX INET6_ADDRSTRLEN
-#define PREFIX_TEXT_MAX (INET6_ADDRSTRLEN + 4)
+#define PREFIX_TEXT_MAX	 (INET6_ADDRSTRLEN + 4)
 
 MUST_CHECK int parse_address(const char *text, struct address *ret_address);
 /* ADDRESS/LENGTH; a bare address gets the full length. Host bits are kept as written. */
 MUST_CHECK int parse_prefix(const char *text, struct prefix *ret_prefix);
-/* Write the text into @buffer, which holds at least ADDRESS_TEXT_MAX or PREFIX_TEXT_MAX bytes; return it. */
+/* Write the text into @buffer, which holds at least ADDRESS_TEXT_MAX or PREFIX_TEXT_MAX bytes;
+ * return it. */
 char *address_format(const struct address *address, char *buffer);
 char *prefix_format(const struct prefix *prefix, char *buffer);
 bool address_equal(const struct address *a, const struct address *b);
@@ -55,7 +56,7 @@ bool prefix_contains(const struct prefix *prefix, const struct address *address)
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
 
 /* Six octets as lower-case or upper-case hex with colons. */
-#define MAC_LENGTH 6
+#define MAC_LENGTH   6
 #define MAC_TEXT_MAX 18
 struct mac {
 	uint8_t octet[MAC_LENGTH];

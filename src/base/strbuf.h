@@ -1,5 +1,6 @@
 /*
- * The one growing string buffer. Always NUL-terminated once something was added; may hold NUL bytes.
+ * The one growing string buffer. Always NUL-terminated once something was added; may hold NUL
+ * bytes.
  */
 #ifndef BASE_STRBUF_H
 #define BASE_STRBUF_H
@@ -9,12 +10,15 @@
 #include "base/cleanup.h"
 
 struct strbuf {
-	char *text;	/* NULL while nothing was added */
-	size_t length;	/* bytes in use, without the final NUL */
-	size_t room;	/* bytes allocated */
+	char *text;    /* NULL while nothing was added */
+	size_t length; /* bytes in use, without the final NUL */
+	size_t room;   /* bytes allocated */
 };
 
-#define STRBUF_INIT {0}
+#define STRBUF_INIT \
+	{           \
+		0   \
+	}
 #define _cleanup_strbuf_ _cleanup_(strbuf_done)
 
 void strbuf_add(struct strbuf *buf, const void *bytes, size_t length);

@@ -12,38 +12,38 @@
 #include "base/error.h"
 
 enum option_type {
-	OPTION_FLAG,	/* --name */
-	OPTION_SWITCH,	/* --name and --no-name */
-	OPTION_TEXT,	/* --name VALUE; the last one counts */
-	OPTION_LIST,	/* --name VALUE, may be repeated */
-	OPTION_NUMBER,	/* --name N, checked to be a number */
+	OPTION_FLAG,   /* --name */
+	OPTION_SWITCH, /* --name and --no-name */
+	OPTION_TEXT,   /* --name VALUE; the last one counts */
+	OPTION_LIST,   /* --name VALUE, may be repeated */
+	OPTION_NUMBER, /* --name N, checked to be a number */
 };
 
 struct option {
-	char letter;		/* short form, or 0 */
-	const char *name;	/* long form without dashes; NULL: short form only, known by its letter */
+	char letter;	  /* short form, or 0 */
+	const char *name; /* long form without dashes; NULL: short form only, known by its letter */
 	enum option_type type;
-	const char *value;	/* what the value is called in the help, NULL for flags */
+	const char *value; /* what the value is called in the help, NULL for flags */
 	const char *help;
 };
 
 /* What was given for one option of the command's table. */
 struct option_value {
-	size_t count;		/* how often it was given; 0: not set */
-	bool on;		/* OPTION_SWITCH: the last form */
-	uint64_t number;	/* OPTION_NUMBER */
-	const char **texts;	/* OPTION_TEXT, OPTION_LIST: @count strings, borrowed from argv */
+	size_t count;	    /* how often it was given; 0: not set */
+	bool on;	    /* OPTION_SWITCH: the last form */
+	uint64_t number;    /* OPTION_NUMBER */
+	const char **texts; /* OPTION_TEXT, OPTION_LIST: @count strings, borrowed from argv */
 };
 
 struct command;
 
 struct invocation {
 	const struct command *command;
-	const char *directory;		/* of -C or MIGRANT_DIR, or NULL: search from the current one */
-	struct option_value *values;	/* one per entry of command->options */
-	int argc;			/* operands: what is left after the options */
-	const char *const *argv;	/* NULL-terminated */
-	int dashdash;			/* index in argv of the first operand behind "--", or -1 */
+	const char *directory; /* of -C or MIGRANT_DIR, or NULL: search from the current one */
+	struct option_value *values; /* one per entry of command->options */
+	int argc;		     /* operands: what is left after the options */
+	const char *const *argv;     /* NULL-terminated */
+	int dashdash;		     /* index in argv of the first operand behind "--", or -1 */
 };
 
 struct command {
@@ -53,7 +53,7 @@ struct command {
 	const char *summary;		/* one line */
 	const char *details;		/* further help text with newlines, or NULL */
 	const struct option *options;	/* ends with an entry without letter and name, or NULL */
-	int operands_min, operands_max;	/* operands_max -1: any number */
+	int operands_min, operands_max; /* operands_max -1: any number */
 	bool stop_at_operand;		/* options end at the first operand (exec) */
 	const struct command *const *subcommands; /* NULL-terminated, or NULL */
 	/*

@@ -180,7 +180,8 @@ static int parse_long(struct parse *parse, const char *const *argv, int *at, str
 	return record(parse, option, own, index, on, text, err);
 }
 
-/* Parses argv[*at], which is "-x…": flags may be joined, a value may follow at once or come next. */
+/* Parses argv[*at], which is "-x…": flags may be joined, a value may follow at once or come next.
+ */
 static int parse_short(struct parse *parse, const char *const *argv, int *at, struct error *err)
 {
 	for (const char *letter = argv[*at] + 1; *letter; letter++) {
@@ -245,7 +246,8 @@ static int enter_command(struct parse *parse, const char *name, struct error *er
 	const struct command *command = find_command(table, name);
 
 	if (!command)
-		return unknown_command(table, parse->command ? parse->command->name : NULL, name, err);
+		return unknown_command(table, parse->command ? parse->command->name : NULL, name,
+				       err);
 	parse->command = command;
 	parse->invocation.command = command;
 	free(parse->invocation.values);
@@ -326,7 +328,8 @@ static void print_table(const struct command *const *table)
 static const char *parent_name(const struct command *command)
 {
 	for (const struct command *const *table = commands; *table; table++)
-		if ((*table)->subcommands && find_command((*table)->subcommands, command->name) == command)
+		if ((*table)->subcommands &&
+		    find_command((*table)->subcommands, command->name) == command)
 			return (*table)->name;
 	return NULL;
 }

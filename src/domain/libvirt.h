@@ -10,7 +10,8 @@
 
 /*
  * Connects to qemu:///system. EX_UNAVAILABLE when no daemon answers, EX_NOPERM when the user is not
- * in group libvirt (or polkit refuses), each with the way out. No libvirt error is printed by itself.
+ * in group libvirt (or polkit refuses), each with the way out. No libvirt error is printed by
+ * itself.
  */
 MUST_CHECK int libvirt_connect(virConnectPtr *ret_connection, struct error *err);
 

@@ -17,7 +17,7 @@
 #define POLICY_DNS_MAX 8
 
 struct policy {
-	bool isolate;			/* false: private ranges are open (never the host or a sandbox) */
+	bool isolate; /* false: private ranges are open (never the host or a sandbox) */
 	struct address dns[POLICY_DNS_MAX]; /* upstream resolvers; none: the host's own */
 	size_t dns_count;
 };
@@ -25,9 +25,9 @@ struct policy {
 /* The addresses on the guest's wire, the same in every sandbox unless the host uses the range. */
 struct wire {
 	struct mac guest_mac;
-	struct address guest;		/* IPv4 */
-	struct address gateway;		/* IPv4, in the same prefix */
-	unsigned int length;		/* prefix length */
+	struct address guest;	/* IPv4 */
+	struct address gateway; /* IPv4, in the same prefix */
+	unsigned int length;	/* prefix length */
 };
 
 #endif

@@ -18,8 +18,8 @@
 
 static void numbers_are_strict(void **state)
 {
-	static const char *const bad[] = {"", " 1", "1 ", "+1", "-1", "01", "0x1", "1e3",
-					  "18446744073709551616"};
+	static const char *const bad[] = {
+		"", " 1", "1 ", "+1", "-1", "01", "0x1", "1e3", "18446744073709551616"};
 	uint64_t number = 7;
 
 	(void)state;
@@ -91,9 +91,9 @@ static void addresses(void **state)
 
 static void names(void **state)
 {
-	static const char *const bad[] = {"",	 "-a",	 "a-",	"A",   "a_b", "a.b", "../x",
-					  "a/b", "a\n", "a b", "\xc3\xa9",
-					  "a23456789012345678901234567890ab"};
+	static const char *const bad[] = {
+		"",	"-a",  "a-",  "A",   "a_b",	 "a.b",
+		"../x", "a/b", "a\n", "a b", "\xc3\xa9", "a23456789012345678901234567890ab"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -115,7 +115,9 @@ static void escaping(void **state)
 		{"\033]52;c;eA==\a", "\\x1b]52;c;eA==\\x07"},
 		{"a\\b", "a\\\\b"},
 		{"a\rb\nc", "a\\x0db\\x0ac"},
-		{"\xc2\x9b" "31m", "\\xc2\\x9b31m"},
+		{"\xc2\x9b"
+		 "31m",
+		 "\\xc2\\x9b31m"},
 		{"\xe2\x80\xae", "\\xe2\\x80\\xae"},
 		{"\xff\xc0\xaf", "\\xff\\xc0\\xaf"},
 		{"\xed\xa0\x80", "\\xed\\xa0\\x80"},
@@ -123,8 +125,7 @@ static void escaping(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		_cleanup_free_ char *safe =
-			text_escape(cases[i].raw, strlen(cases[i].raw), false);
+		_cleanup_free_ char *safe = text_escape(cases[i].raw, strlen(cases[i].raw), false);
 
 		assert_string_equal(safe, cases[i].safe);
 	}
@@ -167,7 +168,8 @@ static void children(void **state)
 {
 	static const char *const echo[] = {"echo", "a;b", "$HOME", NULL};
 	static const char *const kill_self[] = {"sh", "-c", "kill -9 $$", NULL};
-	static const char *const fail[] = {"sh", "-c", "echo first >&2; echo last >&2; exit 3", NULL};
+	static const char *const fail[] = {"sh", "-c", "echo first >&2; echo last >&2; exit 3",
+					   NULL};
 	static const char *const slow[] = {"sleep", "60", NULL};
 	static const char *const absent[] = {"no-such-program-here", NULL};
 	static const char *const env[] = {"env", NULL};
