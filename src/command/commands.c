@@ -8,6 +8,11 @@ extern const struct command command_pubkey;
 extern const struct command command_validate;
 extern const struct command command_init;
 extern const struct command command_completion;
+extern const struct command command_halt;
+extern const struct command command_destroy;
+extern const struct command command_status;
+extern const struct command command_ssh;
+extern const struct command command_ip;
 
 /* One a line, so that a new command is a line of its own. */
 /* clang-format off */
@@ -18,6 +23,11 @@ const struct command *const commands[] = {
 	&command_completion,
 	&command_init,
 	&command_validate,
+	&command_halt,
+	&command_destroy,
+	&command_status,
+	&command_ssh,
+	&command_ip,
 	&command_pubkey,
 	NULL,
 };

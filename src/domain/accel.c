@@ -228,6 +228,7 @@ static int try_kvm(virConnectPtr connection, const char *kernel, struct accel_an
 			error_move(err, &reason);
 			return -1;
 		}
+		reason.message[strcspn(reason.message, "\n")] = '\0'; /* QEMU's first line */
 		text_replace(&answer->reason, reason.message);
 		return 0;
 	}

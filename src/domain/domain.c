@@ -5,7 +5,6 @@
 #include "domain/domain.h"
 
 #include <libvirt/virterror.h>
-#include <libxml/parser.h>
 
 #include "base/text.h"
 #include "domain/domain_xml.h"
@@ -25,7 +24,7 @@ void domain_done(struct domain *domain)
 {
 	if (domain->handle)
 		virDomainFree(domain->handle);
-	metadata_done(&domain->metadata);
+	definition_done(&domain->definition);
 	*domain = (struct domain)DOMAIN_INIT;
 }
 
@@ -70,33 +69,29 @@ static bool is_same(virDomainPtr handle, const char *name, const struct metadata
 	       text_equal(name, metadata->name);
 }
 
-static int read_metadata(virDomainPtr handle, const char *name, struct metadata *ret_metadata,
-			 struct error *err)
+static int foreign(const char *name, struct error *err)
 {
+	error_set(err, EX_CANTCREAT,
+		  "there is a virtual machine " SANDBOX_PREFIX "%s that migrant has not made",
+		  name);
+	return error_hint(err, "choose another name: in the Migrantfile");
+}
+
+static int read_definition(virDomainPtr handle, const char *name, struct definition *ret_definition,
+			   struct error *err)
+{
+	_cleanup_definition_ struct definition definition = {0};
 	_cleanup_free_ char *xml = virDomainGetXMLDesc(handle, VIR_DOMAIN_XML_INACTIVE);
-	const xmlNode *node;
-	xmlDocPtr doc;
-	int result;
 
 	if (!xml)
 		return libvirt_error(err, EX_SOFTWARE, "cannot read the domain");
-	doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL,
-			    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-	node = doc ? metadata_find(doc) : NULL;
-	if (node && metadata_read(node, ret_metadata, err) < 0) {
-		result = -1;
-	} else if (node && is_same(handle, name, ret_metadata)) {
-		result = 0;
-	} else {
-		metadata_done(ret_metadata);
-		error_set(err, EX_CANTCREAT,
-			  "there is a virtual machine " SANDBOX_PREFIX
-			  "%s that migrant has not made",
-			  name);
-		result = error_hint(err, "choose another name: in the Migrantfile");
-	}
-	xmlFreeDoc(doc);
-	return result;
+	if (definition_parse(xml, &definition, err) < 0)
+		return err->code == EX_CANTCREAT ? foreign(name, err) : -1;
+	if (!is_same(handle, name, &definition.metadata))
+		return foreign(name, err);
+	*ret_definition = definition;
+	definition = (struct definition){0};
+	return 0;
 }
 
 int domain_find(virConnectPtr connection, const char *name, struct domain *ret_domain,
@@ -109,7 +104,7 @@ int domain_find(virConnectPtr connection, const char *name, struct domain *ret_d
 	if (!domain.handle && !is_libvirt_error(VIR_ERR_NO_DOMAIN))
 		return libvirt_error(err, EX_UNAVAILABLE, "cannot look the domain up");
 	if (domain.handle) {
-		if (read_metadata(domain.handle, name, &domain.metadata, err) < 0)
+		if (read_definition(domain.handle, name, &domain.definition, err) < 0)
 			return -1;
 		domain.state = domain_current_state(domain.handle);
 	}
@@ -121,7 +116,7 @@ int domain_find(virConnectPtr connection, const char *name, struct domain *ret_d
 int domain_check_owner(const struct domain *domain, uid_t owner, const char *directory,
 		       struct error *err)
 {
-	const struct metadata *metadata = &domain->metadata;
+	const struct metadata *metadata = &domain->definition.metadata;
 
 	if (!domain->handle)
 		return 0;
@@ -156,6 +151,17 @@ int domain_start_paused(virDomainPtr handle, struct error *err)
 {
 	if (virDomainCreateWithFlags(handle, VIR_DOMAIN_START_PAUSED) < 0)
 		return libvirt_error(err, EX_SOFTWARE, "cannot start the guest");
+	return 0;
+}
+
+int domain_limit_memory(virDomainPtr handle, uint64_t bytes, struct error *err)
+{
+	virTypedParameter limit = {.type = VIR_TYPED_PARAM_ULLONG, .value.ul = bytes / 1024};
+	_Static_assert(sizeof(VIR_DOMAIN_MEMORY_HARD_LIMIT) <= sizeof(limit.field), "it fits");
+
+	memcpy(limit.field, VIR_DOMAIN_MEMORY_HARD_LIMIT, sizeof(VIR_DOMAIN_MEMORY_HARD_LIMIT));
+	if (virDomainSetMemoryParameters(handle, &limit, 1, VIR_DOMAIN_AFFECT_LIVE) < 0)
+		return libvirt_error(err, EX_UNAVAILABLE, "cannot limit the guest's memory");
 	return 0;
 }
 

@@ -7,8 +7,8 @@
 #include <libvirt/libvirt.h>
 
 #include "base/error.h"
+#include "domain/definition.h"
 #include "domain/wait.h"
-#include "hook/protocol.h"
 
 enum domain_state {
 	DOMAIN_ABSENT,
@@ -25,7 +25,7 @@ const char *domain_state_name(enum domain_state state);
 struct domain {
 	virDomainPtr handle; /* NULL when absent */
 	enum domain_state state;
-	struct metadata metadata; /* of the persistent definition */
+	struct definition definition; /* the persistent one */
 };
 
 #define DOMAIN_INIT \
@@ -59,6 +59,12 @@ enum domain_state domain_current_state(virDomainPtr handle);
  */
 MUST_CHECK int domain_define(virConnectPtr connection, const char *xml, virDomainPtr *ret_handle,
 			     struct error *err);
+
+/*
+ * Limits what a running (or paused) guest and its QEMU use on the host. EX_UNAVAILABLE where the
+ * host has no memory cgroup.
+ */
+MUST_CHECK int domain_limit_memory(virDomainPtr handle, uint64_t bytes, struct error *err);
 
 /* Starts it without running its processors. The hook's refusal comes out as its own error. */
 MUST_CHECK int domain_start_paused(virDomainPtr handle, struct error *err);

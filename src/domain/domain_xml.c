@@ -104,13 +104,14 @@ static void write_memory(xmlTextWriterPtr writer, const struct domain_spec *spec
 	check(xmlTextWriterWriteFormatString(writer, "%" PRIu64, spec->memory / 1024));
 	end(writer);
 
-	/* Pages merged with another guest's tell it what they hold by the time a write takes. */
+	/*
+	 * No <memtune>: for a hard limit in the definition libvirt also lets QEMU lock that much
+	 * memory, which no guest of ours needs. domain_limit_memory() sets it before the guest
+	 * runs.
+	 *
+	 * Pages merged with another guest's tell it what they hold by the time a write takes. */
 	start(writer, "memoryBacking");
 	empty(writer, "nosharepages", NULL, NULL);
-	end(writer);
-
-	start(writer, "memtune");
-	number(writer, "hard_limit", "KiB", domain_memory_limit(spec) / 1024);
 	end(writer);
 
 	number(writer, "vcpu", NULL, spec->cpus);
@@ -167,15 +168,18 @@ static void disable_feature(xmlTextWriterPtr writer, const char *name)
 	end(writer);
 }
 
-/* Virtualisation inside the guest is code of the host's kernel that only a guest that needs it
- * sees. */
+/*
+ * Virtualisation inside the guest is code of the host's kernel that only a guest that needs it
+ * sees. Under TCG it is QEMU's own and stays: with `svm=off` QEMU 7.2 emulates a processor on which
+ * static programs of the guest crash.
+ */
 static void write_cpu(xmlTextWriterPtr writer, const struct domain_spec *spec)
 {
-	start(writer, "cpu");
-	attribute(writer, "mode", spec->accel == DOMAIN_KVM ? "host-passthrough" : "maximum");
-	if (!spec->nested) {
-		if (spec->accel == DOMAIN_KVM)
-			disable_feature(writer, "vmx");
+	bool is_kvm = spec->accel == DOMAIN_KVM;
+
+	open_with(writer, "cpu", "mode", is_kvm ? "host-passthrough" : "maximum");
+	if (is_kvm && !spec->nested) {
+		disable_feature(writer, "vmx");
 		disable_feature(writer, "svm");
 	}
 	end(writer);

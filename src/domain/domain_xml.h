@@ -43,7 +43,7 @@ struct domain_spec {
  */
 MUST_CHECK int domain_xml(const struct domain_spec *spec, char **ret_text, struct error *err);
 
-/* Bytes that the guest and QEMU may use together on the host (<memtune> hard_limit). */
+/* Bytes that the guest and QEMU may use together on the host, see domain_limit_memory(). */
 uint64_t domain_memory_limit(const struct domain_spec *spec);
 
 /*

@@ -14,8 +14,10 @@
 #include "base/strbuf.h"
 #include "base/text.h"
 #include "domain/accel.h"
+#include "domain/definition.h"
 #include "domain/domain_xml.h"
 #include "domain/streams.h"
+#include "hook/whitelist.h"
 #include "network/wire.h"
 #include "seed/seed.h"
 
@@ -183,6 +185,69 @@ static void hostile_text_stays_text(void **state)
 	}
 }
 
+static void definition_reads_back(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_metadata_ struct metadata from = metadata();
+	_cleanup_definition_ struct definition back = {0};
+	struct domain_spec variant = spec(&from);
+	_cleanup_free_ char *xml = NULL;
+
+	(void)state;
+	variant.cmdline = "a='<&>' b";
+	assert_int_equal(domain_xml(&variant, &xml, &err), 0);
+	assert_int_equal(definition_parse(xml, &back, &err), 0);
+	assert_string_equal(back.base, variant.base);
+	assert_string_equal(back.base_format, variant.base_format);
+	assert_string_equal(back.kernel, variant.kernel);
+	assert_string_equal(back.initrd, variant.initrd);
+	assert_string_equal(back.cmdline, variant.cmdline);
+	assert_string_equal(back.metadata.host_key, from.host_key);
+	assert_false(back.uefi);
+
+	definition_done(&back);
+	variant.kernel = NULL;
+	variant.uefi = true;
+	free(xml);
+	assert_int_equal(domain_xml(&variant, &xml, &err), 0);
+	assert_int_equal(definition_parse(xml, &back, &err), 0);
+	assert_null(back.kernel);
+	assert_true(back.uefi);
+}
+
+static void definition_of_others(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	struct definition back = {0};
+
+	(void)state;
+	assert_int_equal(definition_parse("<domain><name>x</name></domain>", &back, &err), -1);
+	assert_int_equal(err.code, EX_CANTCREAT);
+	assert_int_equal(definition_parse("<domain", &back, &err), -1);
+	assert_int_equal(err.code, EX_DATAERR);
+}
+
+/* The hook's table of devices and this room's text are two ends of one thing. */
+static void the_hook_lets_it_start(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_metadata_ struct metadata from = metadata();
+	struct domain_spec variant = spec(&from);
+
+	(void)state;
+	for (int kind = 0; kind < 4; kind++) {
+		_cleanup_free_ char *xml = NULL;
+		xmlDocPtr doc;
+
+		variant.accel = kind & 1 ? DOMAIN_KVM : DOMAIN_TCG;
+		variant.kernel = kind & 2 ? NULL : POOL "kernel-" UUID;
+		assert_int_equal(domain_xml(&variant, &xml, &err), 0);
+		doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, XML_PARSE_NONET);
+		assert_int_equal(whitelist_check(xmlDocGetRootElement(doc), &from, &err), 0);
+		xmlFreeDoc(doc);
+	}
+}
+
 static void control_bytes_are_refused(void **state)
 {
 	static const char *const bad[] = {"a\nb", "a\tb", "\x1b[2J", "\x7f", "\xff", "\xc0\x80"};
@@ -317,6 +382,9 @@ int main(void)
 		cmocka_unit_test(golden_files),
 		cmocka_unit_test(golden_probes),
 		cmocka_unit_test(hostile_text_stays_text),
+		cmocka_unit_test(definition_reads_back),
+		cmocka_unit_test(definition_of_others),
+		cmocka_unit_test(the_hook_lets_it_start),
 		cmocka_unit_test(control_bytes_are_refused),
 		cmocka_unit_test(memory_limit_leaves_room_for_qemu),
 		cmocka_unit_test(tail_keeps_the_end),

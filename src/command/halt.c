@@ -1,0 +1,78 @@
+/* `migrant halt`: the guest shuts down; its disk stays. */
+#include "base/log.h"
+#include "command/project.h"
+
+#define SHUTDOWN_SECONDS 60
+
+static int shut_down(const struct project *project, unsigned int seconds, struct error *err)
+{
+	_cleanup_watch_ struct watch watch = WATCH_INIT;
+
+	if (watch_begin(&watch, project->domain.handle, err) < 0)
+		return -1;
+	log_step("%s: asking the guest to shut down", project->config.name);
+	if (domain_shut_down(&watch, seconds, err) == 0)
+		return 0;
+	if (err->code != EX_TEMPFAIL)
+		return -1;
+	error_done(err);
+	log_info("it does not within %u s; turning it off", seconds);
+	return domain_kill(project->domain.handle, err);
+}
+
+static int halt(const struct project *project, bool force, unsigned int seconds, struct error *err)
+{
+	const struct domain *domain = &project->domain;
+
+	switch (domain->state) {
+	case DOMAIN_RUNNING:
+		/* one that nobody has waited for has nothing to save */
+		if (!force && domain->definition.metadata.booted)
+			return shut_down(project, seconds, err);
+		return domain_kill(domain->handle, err);
+	case DOMAIN_PAUSED:
+		if (!force)
+			log_info("the guest is paused and cannot shut down; turning it off");
+		return domain_kill(domain->handle, err);
+	case DOMAIN_ABSENT:
+	case DOMAIN_SHUTOFF:
+	case DOMAIN_SAVED:
+	case DOMAIN_CRASHED:
+	default:
+		return 0;
+	}
+}
+
+static int run(const struct invocation *invocation, struct error *err)
+{
+	_cleanup_project_ struct project project = PROJECT_INIT;
+	bool force = option_flag(invocation, "force");
+	unsigned int seconds = (unsigned int)option_number(invocation, "timeout", SHUTDOWN_SECONDS);
+	bool runs;
+
+	if (project_load(&project, invocation, err) < 0 ||
+	    project_lock(&project, LOCK_SECONDS, err) < 0 || project_connect(&project, err) < 0 ||
+	    project_find(&project, err) < 0)
+		return -1;
+	runs = project.domain.state == DOMAIN_RUNNING || project.domain.state == DOMAIN_PAUSED;
+	if (halt(&project, force, seconds, err) < 0)
+		return -1;
+	log_step("%s: %s", project.config.name,
+		 runs ? "halted"
+		      : (project.domain.handle ? "is halted already" : "does not exist"));
+	return 0;
+}
+
+static const struct option options[] = {
+	{'f', "force", OPTION_FLAG, NULL, "turn it off at once"},
+	{0, "timeout", OPTION_NUMBER, "S", "seconds for the guest to shut down (60)"},
+	{0},
+};
+
+const struct command command_halt = {
+	.name = "halt",
+	.group = "lifecycle",
+	.summary = "shut the sandbox down and keep its disk",
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,89 @@
+/*
+ * `migrant plan`: what `up` would do to the host, from the very table that `up` works through. It
+ * does the steps that only look, so it also finds what `up` would refuse.
+ */
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "base/text.h"
+#include "command/up.h"
+
+#define LABEL_WIDTH 12
+
+static void print_step(const struct up_step *step, const char *what)
+{
+	_cleanup_free_ char *shown = text_escape(what, strlen(what), false);
+
+	printf("%s:%*s%s\n", step->name, (int)(LABEL_WIDTH - strlen(step->name)), "", shown);
+}
+
+static void add_step(json_object *steps, const struct up_step *step, const char *what)
+{
+	json_object *entry = json_object_new_object();
+
+	json_object_object_add(entry, "step", json_object_new_string(step->name));
+	json_object_object_add(entry, "what", json_object_new_string(what));
+	json_object_array_add(steps, entry);
+}
+
+/* @steps NULL: print for people. */
+static void list_steps(const struct up *up, json_object *steps)
+{
+	for (const struct up_step *step = up_steps; step->name && !up->finished; step++) {
+		_cleanup_free_ char *what = NULL;
+
+		if (!step->what || (step->applies && !step->applies(up)))
+			continue;
+		what = step->what(up);
+		if (!what)
+			continue;
+		if (steps)
+			add_step(steps, step, what);
+		else
+			print_step(step, what);
+	}
+}
+
+static void print_json(const struct up *up)
+{
+	json_object *root = json_object_new_object();
+	json_object *steps = json_object_new_array();
+
+	list_steps(up, steps);
+	json_object_object_add(root, "name", json_object_new_string(up->project.config.name));
+	json_object_object_add(root, "state",
+			       json_object_new_string(domain_state_name(up->project.domain.state)));
+	json_object_object_add(root, "steps", steps);
+	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
+							  JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(root);
+}
+
+static int run(const struct invocation *invocation, struct error *err)
+{
+	_cleanup_up_ struct up up = UP_INIT;
+
+	up_begin(&up, invocation);
+	if (up_look(&up, err) < 0)
+		return error_prefix(err, "'migrant up' would stop");
+	if (option_flag(invocation, "json"))
+		print_json(&up);
+	else if (up.finished)
+		puts("nothing: the sandbox is running");
+	else
+		list_steps(&up, NULL);
+	return 0;
+}
+
+static const struct option options[] = {
+	{0, "json", OPTION_FLAG, NULL, "print one JSON document"},
+	{0},
+};
+
+const struct command command_plan = {
+	.name = "plan",
+	.group = "project",
+	.summary = "show what `up` would do to the host, and do nothing",
+	.options = options,
+	.run = run,
+};

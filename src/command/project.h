@@ -1,0 +1,63 @@
+/*
+ * What every command on a project begins with: its Migrantfile, its lock, libvirt, its domain.
+ */
+#ifndef COMMAND_PROJECT_H
+#define COMMAND_PROJECT_H
+
+#include "command/command.h"
+#include "config/config.h"
+#include "domain/domain.h"
+#include "provision/ssh.h"
+
+struct project {
+	struct config config;
+	int lock; /* descriptor of the locked directory, or -1 */
+	virConnectPtr connection;
+	struct domain domain;
+};
+
+#define PROJECT_INIT       \
+	{                  \
+		.lock = -1 \
+	}
+#define _cleanup_project_ _cleanup_(project_done)
+void project_done(struct project *project);
+
+/* Seconds for which a command waits while another one works on the same sandbox. */
+#define LOCK_SECONDS 600
+
+/* Reads the Migrantfile. Errors as config_load(). */
+MUST_CHECK int project_load(struct project *project, const struct invocation *invocation,
+			    struct error *err);
+
+/*
+ * Locks the project's directory against other migrants until project_done(). A second one waits,
+ * saying so, at most @seconds: EX_TEMPFAIL; 128+signal when interrupted.
+ */
+MUST_CHECK int project_lock(struct project *project, unsigned int seconds, struct error *err);
+
+/* Connects to libvirt and looks the domain up; refuses one that is somebody else's. */
+MUST_CHECK int project_connect(struct project *project, struct error *err);
+MUST_CHECK int project_find(struct project *project, struct error *err);
+
+/* project_load(), project_connect(), project_find(). */
+MUST_CHECK int project_open(struct project *project, const struct invocation *invocation,
+			    struct error *err);
+
+/* EXIT_STATE unless the sandbox exists and runs. */
+MUST_CHECK int project_require_running(const struct project *project, struct error *err);
+
+/* How a running sandbox is reached; the access borrows from it. */
+struct project_access {
+	struct record record;
+	char *key;
+	struct guest_access access;
+};
+#define _cleanup_access_ _cleanup_(project_access_done)
+void project_access_done(struct project_access *access);
+
+/* EX_SOFTWARE when the hook's record is missing or of another sandbox; errors as key_ensure(). */
+MUST_CHECK int project_find_access(const struct project *project, struct project_access *ret_access,
+				   struct error *err);
+
+#endif

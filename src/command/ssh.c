@@ -1,0 +1,44 @@
+/* `migrant ssh`: a shell in the guest, or one command. */
+#include "base/text.h"
+#include "command/project.h"
+
+static int run(const struct invocation *invocation, struct error *err)
+{
+	_cleanup_project_ struct project project = PROJECT_INIT;
+	_cleanup_access_ struct project_access access = {0};
+	struct ssh_request request = {.interactive = true};
+	int status = 0;
+
+	if (invocation->argc > 0 && invocation->dashdash != 0) {
+		error_set(err, EX_USAGE, "'migrant ssh' does not take '%s'", invocation->argv[0]);
+		return error_hint(err, "a command goes with -c, arguments of ssh behind --");
+	}
+	if (project_open(&project, invocation, err) < 0 ||
+	    project_require_running(&project, err) < 0 ||
+	    project_find_access(&project, &access, err) < 0)
+		return -1;
+	request.access = &access.access;
+	request.command = option_text(invocation, "command");
+	request.arguments = invocation->argv;
+	if (ssh_run(&request, &status, err) < 0)
+		return -1;
+	return status;
+}
+
+static const struct option options[] = {
+	{'c', "command", OPTION_TEXT, "CMD", "run CMD in the guest instead of a shell"},
+	{0},
+};
+
+const struct command command_ssh = {
+	.name = "ssh",
+	.group = "access",
+	.operands = "[-- ARGS]",
+	.summary = "open a shell in the guest, or run a command there",
+	.details = "With -c the exit status is that of the command. What stands behind -- is given "
+		   "to\n"
+		   "ssh(1). Neither your SSH configuration nor your agent takes part.\n",
+	.options = options,
+	.operands_max = -1,
+	.run = run,
+};

@@ -1,0 +1,165 @@
+/*
+ * `migrant status`: what the sandbox is, and whether it still is what was promised. For people as
+ * aligned lines, for programs as one JSON document; both are made from the same one.
+ */
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "base/text.h"
+#include "command/drift.h"
+#include "command/project.h"
+
+#define LABEL_WIDTH 14
+
+static json_object *text_or_null(const char *text)
+{
+	return text ? json_object_new_string(text) : NULL;
+}
+
+static void add(json_object *root, const char *name, json_object *value)
+{
+	json_object_object_add(root, name, value);
+}
+
+static bool has_gateway(const struct domain *domain)
+{
+	return domain->state == DOMAIN_RUNNING || domain->state == DOMAIN_PAUSED;
+}
+
+static void add_machine(json_object *root, const struct project *project)
+{
+	const struct metadata *metadata = &project->domain.definition.metadata;
+	virDomainInfo info = {.nrVirtCpu = (unsigned short)project->config.cpus,
+			      .maxMem = project->config.memory / 1024};
+
+	if (project->domain.handle)
+		virDomainGetInfo(project->domain.handle, &info);
+	add(root, "accel", text_or_null(metadata->accel));
+	add(root, "box", text_or_null(metadata->box ? metadata->box : project->config.box));
+	add(root, "cpus", json_object_new_int(info.nrVirtCpu));
+	add(root, "memory_bytes", json_object_new_int64((int64_t)info.maxMem * 1024));
+}
+
+/* What runs is what its metadata say; what does not, what the Migrantfile says. */
+static void add_policy(json_object *root, const struct project *project)
+{
+	bool isolate = has_gateway(&project->domain)
+			       ? project->domain.definition.metadata.policy.isolate
+			       : project->config.network.isolate;
+
+	add(root, "isolation", json_object_new_boolean(isolate));
+	add(root, "egress", json_object_new_string("open"));
+	add(root, "tunnel", NULL);
+	add(root, "shares", json_object_new_array());
+	add(root, "snapshots", json_object_new_array());
+	add(root, "ports", json_object_new_array());
+}
+
+/* What cannot be verified counts as differing. */
+static json_object *drift_of(const struct project *project, const struct record *record)
+{
+	json_object *drift = json_object_new_array();
+	_cleanup_error_ struct error err = ERROR_INIT;
+	char **list = NULL;
+
+	if (!has_gateway(&project->domain))
+		return drift;
+	if (!record->name)
+		json_object_array_add(drift, json_object_new_string("the hook's record is gone"));
+	if (drift_find(project, &list, &err) < 0) {
+		json_object_array_add(drift, json_object_new_string(err.message));
+		return drift;
+	}
+	for (char **item = list; *item; item++)
+		json_object_array_add(drift, json_object_new_string(*item));
+	free_list(list);
+	return drift;
+}
+
+static json_object *describe(const struct project *project)
+{
+	const struct domain *domain = &project->domain;
+	json_object *root = json_object_new_object();
+	_cleanup_record_ struct record record = {0};
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+
+	if (has_gateway(domain) && (record_load(project->config.name, &record, &ignored) < 0 ||
+				    !text_equal(record.uuid, domain->definition.metadata.uuid)))
+		record_done(&record);
+	add(root, "name", json_object_new_string(project->config.name));
+	add(root, "dir", json_object_new_string(project->config.directory));
+	add(root, "state", json_object_new_string(domain_state_name(domain->state)));
+	add(root, "ip", text_or_null(record.control_address));
+	add(root, "tap", text_or_null(record.tap));
+	add(root, "netns", text_or_null(record.netns));
+	add_machine(root, project);
+	add_policy(root, project);
+	add(root, "drift", drift_of(project, &record));
+	return root;
+}
+
+static void print_line(const char *name, const char *value)
+{
+	_cleanup_free_ char *shown = text_escape(value, strlen(value), false);
+
+	printf("%s:%*s%s\n", name, (int)(LABEL_WIDTH - strlen(name)), "", shown);
+}
+
+static void print_array(const char *name, json_object *array)
+{
+	for (size_t i = 0; i < json_object_array_length(array); i++)
+		print_line(name, json_object_get_string(json_object_array_get_idx(array, i)));
+	if (json_object_array_length(array) == 0)
+		print_line(name, "none");
+}
+
+static void print_people(json_object *root)
+{
+	json_object_object_foreach(root, name, value)
+	{
+		if (json_object_is_type(value, json_type_array))
+			print_array(name, value);
+		else if (json_object_is_type(value, json_type_boolean))
+			print_line(name, json_object_get_boolean(value) ? "yes" : "no");
+		else
+			print_line(name, value ? json_object_get_string(value) : "none");
+	}
+}
+
+static int run(const struct invocation *invocation, struct error *err)
+{
+	_cleanup_project_ struct project project = PROJECT_INIT;
+	json_object *root;
+	json_object *drift;
+	bool drifted;
+
+	if (project_open(&project, invocation, err) < 0)
+		return -1;
+	root = describe(&project);
+	if (option_flag(invocation, "json"))
+		puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
+								  JSON_C_TO_STRING_NOSLASHESCAPE));
+	else
+		print_people(root);
+	json_object_object_get_ex(root, "drift", &drift);
+	drifted = json_object_array_length(drift) > 0;
+	json_object_put(root);
+	if (!drifted)
+		return 0;
+	error_set(err, EX_SOFTWARE, "the sandbox is not what was promised (see drift)");
+	return error_hint(err, "'migrant halt' and 'migrant up' set it up anew");
+}
+
+static const struct option options[] = {
+	{0, "json", OPTION_FLAG, NULL, "print one JSON document"},
+	{0},
+};
+
+const struct command command_status = {
+	.name = "status",
+	.group = "lifecycle",
+	.summary = "show the sandbox's state, and whether it is what was promised",
+	.details = "Exits with 70 when something differs from what was set up (drift).\n",
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,109 @@
+/*
+ * The steps of `up`: what they share, and the functions that the table in up.c lists.
+ */
+#ifndef COMMAND_UP_H
+#define COMMAND_UP_H
+
+#include "box/box.h"
+#include "command/project.h"
+#include "domain/accel.h"
+#include "domain/streams.h"
+
+enum up_provision { UP_PROVISION_FIRST, UP_PROVISION_NEVER, UP_PROVISION_ALWAYS };
+
+struct up {
+	const struct invocation *invocation;
+	unsigned int timeout; /* seconds for the guest to come up */
+	enum up_provision provision;
+
+	struct project project; /* its domain's definition becomes what will be defined */
+	virStoragePoolPtr pool;
+	struct box box;	 /* empty when it is not installed any more */
+	bool fresh;	 /* made by this run or never booted: nothing in it is worth keeping */
+	bool existed;	 /* the domain was there before this run */
+	bool keeps_base; /* the box was built anew since: the sandbox keeps the base it has */
+	bool adopted;	 /* its memory goes on: it was paused or saved after its first boot */
+	bool finished;	 /* it runs already */
+
+	enum domain_accel accel;
+	char *key, *public_key;
+	char *host_key; /* private half of the guest's new host key, until the seed is stored */
+
+	struct watch watch;
+	struct reader console_reader, ready_reader;
+	struct tail console;
+	struct ready ready;
+	struct project_access access;
+};
+
+struct up_step {
+	const char *name;
+	/* What it does to the host, for `plan`; NULL: it only looks. The caller frees. */
+	char *(*what)(const struct up *up);
+	/* NULL: always. */
+	bool (*applies)(const struct up *up);
+	int (*apply)(struct up *up, struct error *err);
+	/*
+	 * Undoes it, whether it was completed or not; called in reverse order. NULL: nothing to do.
+	 */
+	int (*undo)(struct up *up, struct error *err);
+	/* Shown while it is done; NULL: too short to tell. */
+	const char *message;
+	/* When it is through, the sandbox is complete: what fails afterwards undoes nothing. */
+	bool settles;
+};
+
+/* The table, which ends with an entry without a name. */
+extern const struct up_step up_steps[];
+
+/*
+ * Does the steps that only look, as far as they can be done, to say what the others would do:
+ * `plan`. Stops with their error.
+ */
+MUST_CHECK int up_look(struct up *up, struct error *err);
+
+#define UP_INIT                                              \
+	{                                                    \
+		.project = PROJECT_INIT, .watch = WATCH_INIT \
+	}
+/* Sets what does not come from the command line: defaults of `up`. */
+void up_begin(struct up *up, const struct invocation *invocation);
+void up_done(struct up *up);
+#define _cleanup_up_ _cleanup_(up_done)
+
+/* Looking (up_look.c). */
+int up_config(struct up *up, struct error *err);
+int up_lock(struct up *up, struct error *err);
+int up_connect(struct up *up, struct error *err);
+int up_hook(struct up *up, struct error *err);
+int up_find(struct up *up, struct error *err);
+int up_box(struct up *up, struct error *err);
+int up_preflight(struct up *up, struct error *err);
+
+/* Making (up_make.c). */
+int up_claim(struct up *up, struct error *err);
+int up_claim_undo(struct up *up, struct error *err);
+int up_disk(struct up *up, struct error *err);
+int up_disk_undo(struct up *up, struct error *err);
+int up_kernel(struct up *up, struct error *err);
+int up_kernel_undo(struct up *up, struct error *err);
+int up_accel(struct up *up, struct error *err);
+int up_keys(struct up *up, struct error *err);
+int up_seed(struct up *up, struct error *err);
+int up_seed_undo(struct up *up, struct error *err);
+int up_define(struct up *up, struct error *err);
+int up_define_booted(struct up *up, struct error *err);
+
+/* Running (up_run.c). */
+int up_clear(struct up *up, struct error *err);
+int up_start(struct up *up, struct error *err);
+int up_start_undo(struct up *up, struct error *err);
+int up_verify(struct up *up, struct error *err);
+int up_listen(struct up *up, struct error *err);
+int up_resume(struct up *up, struct error *err);
+int up_ready(struct up *up, struct error *err);
+int up_confirm(struct up *up, struct error *err);
+int up_settle(struct up *up, struct error *err);
+int up_run_provision(struct up *up, struct error *err);
+
+#endif

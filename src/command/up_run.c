@@ -1,0 +1,192 @@
+/*
+ * The steps of `up` that bring the guest to life. It is started paused and runs only when root's
+ * own record says that its gateway stands and somebody listens to it.
+ */
+#include "command/up.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "command/helper.h"
+#include "command/volumes.h"
+#include "domain/libvirt.h"
+#include "provision/provision.h"
+#include "seed/seed.h"
+
+#define CONSOLE_LINES	15
+#define RELEASE_SECONDS 15 /* for the guest to let go of its seed */
+
+static const struct metadata *metadata_of(const struct up *up)
+{
+	return &up->project.domain.definition.metadata;
+}
+
+/* Shows what the guest said last below the error. */
+static int show_console(const struct up *up, struct error *err)
+{
+	_cleanup_free_ char *lines = tail_lines(&up->console, CONSOLE_LINES);
+	_cleanup_free_ char *detail =
+		text_format("The last lines on its console:\n%s", *lines ? lines : "(nothing)");
+
+	return error_detail(err, detail);
+}
+
+/*
+ * What is left of an earlier run: a guest that was never let run, or that nobody waited for. Its
+ * disk holds nothing yet. What a killed hook has left in the kernel the helper takes away.
+ */
+int up_clear(struct up *up, struct error *err)
+{
+	log_info("an earlier 'up' was cut off; beginning anew");
+	if (domain_kill(up->project.domain.handle, err) < 0)
+		return -1;
+	if (virDomainHasManagedSaveImage(up->project.domain.handle, 0) == 1 &&
+	    virDomainManagedSaveRemove(up->project.domain.handle, 0) < 0)
+		return libvirt_error(err, EX_SOFTWARE, "cannot remove the saved memory");
+	return helper_cleanup(up->project.config.name, err);
+}
+
+int up_start(struct up *up, struct error *err)
+{
+	const struct domain_spec spec = {.accel = up->accel, .memory = up->project.config.memory};
+	_cleanup_error_ struct error no_limit = ERROR_INIT;
+
+	if (domain_start_paused(up->project.domain.handle, err) < 0)
+		return -1;
+	if (domain_limit_memory(up->project.domain.handle, domain_memory_limit(&spec), &no_limit) <
+	    0)
+		log_warning("%s", no_limit.message);
+	return 0;
+}
+
+int up_start_undo(struct up *up, struct error *err)
+{
+	if (!up->project.domain.handle)
+		return 0;
+	watch_end(&up->watch);
+	return domain_kill(up->project.domain.handle, err);
+}
+
+static int no_gateway(struct error *err, const char *why)
+{
+	error_set(err, EX_SOFTWARE,
+		  "the guest was not let run, for nothing proves that it is isolated: %s", why);
+	return error_hint(err, "the hook did not do its work; run: sudo migrant setup");
+}
+
+/* The record is root's word: it lies where only root writes, and names this very domain. */
+int up_verify(struct up *up, struct error *err)
+{
+	const struct metadata *metadata = metadata_of(up);
+	_cleanup_record_ struct record record = {0};
+	_cleanup_error_ struct error why = ERROR_INIT;
+	char tap[LINK_NAME_MAX];
+
+	tap_name(metadata->uuid, tap);
+	if (record_load(metadata->name, &record, &why) < 0)
+		return no_gateway(err, why.message);
+	if (!text_equal(record.uuid, metadata->uuid) || !text_equal(record.tap, tap) ||
+	    record.owner != metadata->owner)
+		return no_gateway(err, "the hook's record is of another sandbox");
+	if (strverscmp(record.hook_version, MIGRANT_VERSION) < 0) {
+		error_set(err, EX_UNAVAILABLE, "the hook has version %s, older than this program",
+			  record.hook_version);
+		return error_hint(err, "run: sudo migrant setup");
+	}
+	return project_find_access(&up->project, &up->access, err);
+}
+
+int up_listen(struct up *up, struct error *err)
+{
+	virDomainPtr handle = up->project.domain.handle;
+
+	up->console_reader = (struct reader){.add = reader_to_tail, .sink = &up->console};
+	up->ready_reader = (struct reader){.add = reader_to_ready, .sink = &up->ready};
+	if (watch_begin(&up->watch, handle, err) < 0 ||
+	    reader_open(&up->console_reader, handle, NULL, err) < 0)
+		return -1;
+	return reader_open(&up->ready_reader, handle, READY_CHANNEL, err);
+}
+
+int up_resume(struct up *up, struct error *err)
+{
+	return domain_resume(up->project.domain.handle, err);
+}
+
+static bool ready_or_over(void *data)
+{
+	const struct up *up = data;
+
+	return up->ready.seen || up->watch.stopped || up->watch.io_error;
+}
+
+static int wait_ready(struct up *up, struct error *err)
+{
+	if (wait_until(up->project.connection, ready_or_over, up, up->timeout, err) < 0) {
+		if (err->code != EX_TEMPFAIL)
+			return -1;
+		error_set(err, EX_TEMPFAIL, "the guest did not come up within %u s", up->timeout);
+		return show_console(up, err);
+	}
+	if (up->watch.io_error) {
+		error_set(err, EX_IOERR, "the guest was paused: the host cannot write its disk");
+		return error_hint(err, "free some space; 'migrant box prune' removes unused boxes");
+	}
+	if (up->watch.stopped) {
+		error_set(err, EX_SOFTWARE, "the guest stopped before it was up: %s",
+			  watch_stop_reason(&up->watch));
+		return show_console(up, err);
+	}
+	return 0;
+}
+
+/* A guest whose memory went on is there at once, unless it was cut off in its boot. */
+int up_ready(struct up *up, struct error *err)
+{
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+
+	if (up->adopted && ssh_confirm(&up->access.access, &ignored) == 0)
+		return 0;
+	return wait_ready(up, err);
+}
+
+int up_confirm(struct up *up, struct error *err)
+{
+	if (ssh_confirm(&up->access.access, err) < 0)
+		return show_console(up, err);
+	return 0;
+}
+
+/*
+ * The first boot is through: the guest keeps what it needs, and the seed with its host key goes. A
+ * guest that does not let go of the device keeps a view of the deleted file until it is halted.
+ */
+int up_settle(struct up *up, struct error *err)
+{
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+
+	reader_close(&up->ready_reader);
+	if (!up->fresh)
+		return 0;
+	if (domain_detach_seed(&up->watch, RELEASE_SECONDS, &ignored) < 0) {
+		if (ignored.code != EX_TEMPFAIL) {
+			error_move(err, &ignored);
+			return -1;
+		}
+		log_warning("the guest does not let go of its seed; it is gone at its next start");
+	}
+	up->project.domain.definition.metadata.booted = true;
+	if (up_define_booted(up, err) < 0)
+		return -1;
+	return sandbox_volume_delete(up->pool, VOLUME_SEED, metadata_of(up)->uuid, err);
+}
+
+int up_run_provision(struct up *up, struct error *err)
+{
+	if (provision_run(&up->project.config, &up->access.access, err) == 0)
+		return 0;
+	return error_hint(err, "the sandbox runs: 'migrant ssh' looks, 'migrant provision' tries "
+			       "again");
+}
