@@ -1,6 +1,7 @@
 /*
  * Filling in struct error. Nothing here prints: see error.h for who does.
  */
+#define ERROR_IMPLEMENTATION
 #include "base/error.h"
 
 #include <stdarg.h>

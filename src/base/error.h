@@ -59,4 +59,19 @@ void error_move(struct error *to, struct error *from);
 /* Frees what *err owns and empties it. */
 void error_done(struct error *err);
 
+#if defined(__clang_analyzer__) && !defined(ERROR_IMPLEMENTATION)
+/* The analyser does not look into error.c: it is told here that the result is always -1. */
+static inline int error_result(int result)
+{
+	(void)result;
+	return -1;
+}
+#define error_set(...)	  error_result((error_set)(__VA_ARGS__))
+#define error_errno(...)  error_result((error_errno)(__VA_ARGS__))
+#define error_prefix(...) error_result((error_prefix)(__VA_ARGS__))
+#define error_hint(...)	  error_result((error_hint)(__VA_ARGS__))
+#define error_place(...)  error_result((error_place)(__VA_ARGS__))
+#define error_detail(...) error_result((error_detail)(__VA_ARGS__))
+#endif
+
 #endif

@@ -126,7 +126,7 @@ static int record(struct parse *parse, const struct option *option, bool own, si
 		error_set(err, EX_USAGE, "--%s takes a number, not '%s'", option->name, text);
 		return usage_error(err, parse->command);
 	}
-	value->on = on;
+	value->on = on; // NOLINT(clang-analyzer-core.NullDereference): @own implies values
 	value->texts = xreallocarray(value->texts, value->count + 1, sizeof(*value->texts));
 	value->texts[value->count++] = text;
 	return 0;
@@ -284,7 +284,7 @@ static int parse_arguments(struct parse *parse, const char *const *argv, struct 
 		} else if (expects_command) {
 			if (enter_command(parse, text, err) < 0)
 				return -1;
-			expects_command = parse->command->subcommands != NULL;
+			expects_command = parse->command && parse->command->subcommands;
 		} else {
 			add_operand(parse, text);
 			if (!parse->command->stop_at_operand)
