@@ -13,6 +13,7 @@ extern const struct command command_destroy;
 extern const struct command command_status;
 extern const struct command command_ssh;
 extern const struct command command_ip;
+extern const struct command command_provision;
 
 /* One a line, so that a new command is a line of its own. */
 /* clang-format off */
@@ -29,6 +30,7 @@ const struct command *const commands[] = {
 	&command_ssh,
 	&command_ip,
 	&command_pubkey,
+	&command_provision,
 	NULL,
 };
 /* clang-format on */

@@ -1,0 +1,79 @@
+/* `migrant provision`: runs the Migrantfile's provisioners again in the running sandbox. */
+#include "base/interrupt.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "command/project.h"
+#include "provision/provision.h"
+
+/* True when @name means this one: its file as written, or its kind. */
+static bool is_meant(const struct config_provision *provision, const char *name)
+{
+	static const char *const kinds[] = {
+		[PROVISION_ANSIBLE] = "ansible",
+		[PROVISION_SHELL] = "shell",
+	};
+
+	return !name || text_equal(provision->file, name) ||
+	       text_equal(kinds[provision->kind], name);
+}
+
+static int no_such(const char *name, struct error *err)
+{
+	if (!name) {
+		log_info("nothing to do: the Migrantfile names no provisioner");
+		return 0;
+	}
+	error_set(err, EX_USAGE, "the Migrantfile has no provisioner '%s'", name);
+	return error_hint(err, "a provisioner is named by its file or its kind, as written there");
+}
+
+static int run_each(const struct config *config, const char *name,
+		    const struct guest_access *access, struct error *err)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < config->provision_count; i++) {
+		struct config one =
+			*config; /* the same with this provisioner alone; owns nothing */
+
+		if (!is_meant(&config->provision[i], name))
+			continue;
+		any = true;
+		one.provision = &config->provision[i];
+		one.provision_count = 1;
+		if (provision_run(&one, access, err) < 0)
+			return -1;
+	}
+	return any ? 0 : no_such(name, err);
+}
+
+static int run(const struct invocation *invocation, struct error *err)
+{
+	_cleanup_project_ struct project project = PROJECT_INIT;
+	_cleanup_access_ struct project_access access = {0};
+
+	if (project_load(&project, invocation, err) < 0 ||
+	    config_check_files(&project.config, err) < 0 ||
+	    config_require_built(&project.config, err) < 0)
+		return -1;
+	interrupt_catch();
+	if (project_lock(&project, LOCK_SECONDS, err) < 0 || project_connect(&project, err) < 0 ||
+	    project_find(&project, err) < 0 || project_require_running(&project, err) < 0 ||
+	    project_find_access(&project, &access, err) < 0)
+		return -1;
+	return run_each(&project.config, option_text(invocation, "with"), &access.access, err);
+}
+
+static const struct option options[] = {
+	{0, "with", OPTION_TEXT, "NAME", "only this one, named by its file or its kind"},
+	{0},
+};
+
+const struct command command_provision = {
+	.name = "provision",
+	.group = "provision",
+	.summary = "run the provisioners again in the running sandbox",
+	.details = "When one fails, the guest runs on as it is.\n",
+	.options = options,
+	.run = run,
+};
