@@ -14,7 +14,6 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "box/volume.h"
 #include "domain/libvirt.h"
 
 #define CHUNK (256 * 1024)
@@ -357,6 +356,20 @@ int pool_copy(virStoragePoolPtr pool, const char *name, const char *source, unsi
 	xml = volume_xml(&description);
 	volume = virStorageVolCreateXMLFrom(pool, xml, from, 0);
 	return volume ? 0 : libvirt_error(err, EX_CANTCREAT, name);
+}
+
+int pool_examine(virStoragePoolPtr pool, const char *name, struct volume_facts *ret_facts,
+		 struct error *err)
+{
+	_cleanup_volume_ virStorageVolPtr volume = find_volume(pool, name);
+	_cleanup_free_ char *xml = NULL;
+
+	if (!volume)
+		return error_set(err, EX_NOINPUT, "%s: no such volume", name);
+	xml = virStorageVolGetXMLDesc(volume, 0);
+	if (!xml)
+		return libvirt_error(err, EX_IOERR, name);
+	return volume_parse(xml, ret_facts, err);
 }
 
 static void list_append(char ***list, size_t *count, const char *name)

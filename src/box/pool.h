@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "box/volume.h"
 
 #define POOL_NAME      "migrant"
 #define POOL_DIRECTORY "/var/lib/libvirt/images/migrant"
@@ -47,9 +48,14 @@ MUST_CHECK int pool_load(virStoragePoolPtr pool, const char *name, size_t max, c
 MUST_CHECK int pool_make_overlay(virStoragePoolPtr pool, const char *name, const char *base,
 				 const char *base_format, uint64_t capacity, struct error *err);
 
-/* Makes a copy of the raw volume @source with @mode and owner root. An existing one is EX_CANTCREAT. */
+/* Makes a copy of the raw volume @source with @mode and owner root. An existing one is
+ * EX_CANTCREAT. */
 MUST_CHECK int pool_copy(virStoragePoolPtr pool, const char *name, const char *source,
 			 unsigned int mode, struct error *err);
+
+/* What is known about a volume. EX_NOINPUT when it is not there. */
+MUST_CHECK int pool_examine(virStoragePoolPtr pool, const char *name,
+			    struct volume_facts *ret_facts, struct error *err);
 
 /* Deletes a volume; absent is fine. */
 MUST_CHECK int pool_delete(virStoragePoolPtr pool, const char *name, struct error *err);

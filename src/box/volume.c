@@ -4,8 +4,10 @@
  */
 #include "box/volume.h"
 
+#include <libxml/parser.h>
 #include <libxml/xmlwriter.h>
 
+#include "base/parse.h"
 #include "base/text.h"
 
 static void element(xmlTextWriterPtr writer, const char *name, const char *text)
@@ -94,4 +96,76 @@ char *volume_xml(const struct volume *volume)
 	text = text_dup((const char *)xmlBufferContent(buffer));
 	xmlBufferFree(buffer);
 	return text;
+}
+
+static xmlNode *child(xmlNode *parent, const char *name)
+{
+	xmlNode *node = parent ? parent->children : NULL;
+
+	while (node &&
+	       !(node->type == XML_ELEMENT_NODE && text_equal((const char *)node->name, name)))
+		node = node->next;
+	return node;
+}
+
+/* The text of an element, or NULL. The caller frees. */
+static char *content(xmlNode *node)
+{
+	xmlChar *text = node ? xmlNodeGetContent(node) : NULL;
+	char *copy = text_dup((const char *)text);
+
+	xmlFree(text);
+	return copy;
+}
+
+static int read_number(xmlNode *node, unsigned int base, uint64_t max, uint64_t *ret_number)
+{
+	_cleanup_free_ char *text = content(node);
+	unsigned long long number;
+	char *end;
+
+	if (!text || !*text)
+		return -1;
+	errno = 0;
+	number = strtoull(text, &end, (int)base);
+	if (*end || errno || number > max)
+		return -1;
+	*ret_number = number;
+	return 0;
+}
+
+static int read_facts(xmlNode *volume, struct volume_facts *facts)
+{
+	xmlNode *permissions = child(child(volume, "target"), "permissions");
+	uint64_t stored, mode, owner;
+
+	if (read_number(child(volume, "physical"), 10, UINT64_MAX, &stored) < 0 ||
+	    read_number(child(permissions, "mode"), 8, 07777, &mode) < 0 ||
+	    read_number(child(permissions, "owner"), 10, UINT32_MAX, &owner) < 0)
+		return -1;
+	*facts = (struct volume_facts){
+		.stored = stored,
+		.mode = (unsigned int)mode,
+		.owner = (unsigned int)owner,
+		.backing_path = content(child(child(volume, "backingStore"), "path")),
+	};
+	return 0;
+}
+
+int volume_parse(const char *xml, struct volume_facts *ret_facts, struct error *err)
+{
+	xmlDoc *doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL,
+				    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+	int result = doc ? read_facts(xmlDocGetRootElement(doc), ret_facts) : -1;
+
+	xmlFreeDoc(doc);
+	if (result < 0)
+		return error_set(err, EX_SOFTWARE, "libvirt describes a volume in an unknown way");
+	return 0;
+}
+
+void volume_facts_done(struct volume_facts *facts)
+{
+	free(facts->backing_path);
+	*facts = (struct volume_facts){0};
 }

@@ -17,6 +17,8 @@ extern const struct command command_provision;
 
 /* One a line, so that a new command is a line of its own. */
 /* clang-format off */
+extern const struct command command_box;
+
 const struct command *const commands[] = {
 	&command_setup,
 	&command_doctor,
@@ -31,6 +33,7 @@ const struct command *const commands[] = {
 	&command_ip,
 	&command_pubkey,
 	&command_provision,
+	&command_box,
 	NULL,
 };
 /* clang-format on */
