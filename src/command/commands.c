@@ -8,6 +8,8 @@ extern const struct command command_pubkey;
 extern const struct command command_validate;
 extern const struct command command_init;
 extern const struct command command_completion;
+extern const struct command command_plan;
+extern const struct command command_up;
 extern const struct command command_halt;
 extern const struct command command_destroy;
 extern const struct command command_status;
@@ -26,6 +28,8 @@ const struct command *const commands[] = {
 	&command_completion,
 	&command_init,
 	&command_validate,
+	&command_plan,
+	&command_up,
 	&command_halt,
 	&command_destroy,
 	&command_status,
