@@ -31,7 +31,7 @@
 struct daemon {
 	const char *name;
 	const char *socket;
-	const char *unit;
+	const char *units[3];	 /* with systemd; the first is the daemon's own */
 	const char *confs[3];	 /* where access is configured; NULL-terminated */
 	const char *programs[4]; /* what is started without systemd, in order */
 };
@@ -40,14 +40,14 @@ static const struct daemon daemons[] = {
 	{
 		.name = "virtqemud",
 		.socket = "/run/libvirt/virtqemud-sock",
-		.unit = "virtqemud.service",
+		.units = {"virtqemud.service", "virtstoraged.service"},
 		.confs = {"/etc/libvirt/virtqemud.conf", "/etc/libvirt/virtstoraged.conf"},
 		.programs = {"virtlogd", "virtstoraged", "virtqemud"},
 	},
 	{
 		.name = "libvirtd",
 		.socket = "/run/libvirt/libvirt-sock",
-		.unit = "libvirtd.service",
+		.units = {"libvirtd.service"},
 		.confs = {"/etc/libvirt/libvirtd.conf"},
 		.programs = {"virtlogd", "libvirtd"},
 	},
@@ -255,6 +255,9 @@ static void describe_daemon(const struct daemon *daemon, virConnectPtr connectio
 	if (virConnectGetLibVersion(connection, &libvirt) < 0 ||
 	    virConnectGetVersion(connection, &qemu) < 0)
 		return finding_set(found, HOST_ERROR, "%s does not know a QEMU", daemon->name);
+	/* a daemon of its own where libvirt's daemons are modular */
+	if (virConnectListAllStoragePools(connection, NULL, 0) < 0)
+		return finding_set(found, HOST_ERROR, "libvirt's storage daemon does not answer");
 	finding_set(found, HOST_OK, "%s answers: libvirt %lu.%lu.%lu, QEMU %lu.%lu.%lu",
 		    daemon->name, libvirt / 1000000, libvirt / 1000 % 1000, libvirt % 1000,
 		    qemu / 1000000, qemu / 1000 % 1000, qemu % 1000);
@@ -351,19 +354,21 @@ static int wait_for_answer(struct error *err)
 	}
 }
 
+static int start_by_systemd(const struct daemon *daemon, struct error *err)
+{
+	for (size_t i = 0; daemon->units[i]; i++)
+		if (run_systemctl("enable", "--now", daemon->units[i], err) < 0)
+			return -1;
+	return is_stale(daemon) ? run_systemctl("restart", "--quiet", daemon->units[0], err) : 0;
+}
+
 int host_daemon_fix(struct error *err)
 {
 	const struct daemon *daemon = find_daemon();
 
 	if (!daemon)
 		return error_set(err, EX_UNAVAILABLE, "libvirt's daemon is not installed");
-	if (!host_has_systemd()) {
-		if (start_by_hand(daemon, err) < 0)
-			return -1;
-	} else if (run_systemctl("enable", "--now", daemon->unit, err) < 0 ||
-		   (is_stale(daemon) &&
-		    run_systemctl("restart", "--quiet", daemon->unit, err) < 0)) {
+	if ((host_has_systemd() ? start_by_systemd(daemon, err) : start_by_hand(daemon, err)) < 0)
 		return -1;
-	}
 	return wait_for_answer(err);
 }
