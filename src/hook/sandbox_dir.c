@@ -69,9 +69,14 @@ void sandbox_directory_sweep(void)
 	_cleanup_closedir_ DIR *dir = opendir(RUN_DIR);
 	const struct dirent *entry;
 
-	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && !text_equal(entry->d_name, "lock"))
+	while (dir && (entry = readdir(dir))) {
+		/* Of a hook that was killed while it wrote: the lock is ours, so nobody writes now.
+		 */
+		if (text_ends(entry->d_name, ".tmp"))
+			(void)!unlinkat(dirfd(dir), entry->d_name, 0);
+		else if (entry->d_name[0] != '.' && !text_equal(entry->d_name, "lock"))
 			return;
+	}
 	(void)!unlink(LOCK_FILE);
 	(void)!rmdir(RUN_DIR);
 	(void)!rmdir(NETNS_DIR); /* stays when others have namespaces */

@@ -57,7 +57,9 @@ static int write_record(const struct metadata *metadata, struct gateway *gateway
 
 static int remove_all(const char *name, struct error *err)
 {
-	if (gateway_remove(name, err) < 0)
+	_cleanup_free_ char *directory = sandbox_directory(name);
+
+	if (gateway_remove(name, directory, err) < 0)
 		return -1;
 	return sandbox_directory_remove(name, err);
 }
@@ -140,10 +142,7 @@ static int nothing(const struct request *request, struct error *err)
 /* Should: leave nothing. Must not: need the XML, which may be broken or missing. */
 static int release(const char *name, struct error *err)
 {
-	if (remove_all(name, err) < 0)
-		return -1;
-	sandbox_directory_sweep();
-	return 0;
+	return remove_all(name, err);
 }
 
 static const struct stage {
@@ -173,10 +172,13 @@ static int run_locked(const struct stage *stage, const struct request *request, 
 		      struct error *err)
 {
 	_cleanup_close_ int lock = -1;
+	int result;
 
 	if (sandbox_lock(&lock, err) < 0)
 		return -1;
-	return stage->run_by_name ? stage->run_by_name(name, err) : stage->run(request, err);
+	result = stage->run_by_name ? stage->run_by_name(name, err) : stage->run(request, err);
+	sandbox_directory_sweep();
+	return result;
 }
 
 int stage_run(const char *domain, const char *operation, const char *phase, int input,

@@ -61,6 +61,7 @@ static int rules(const char *name, struct strbuf *output, struct error *err)
 /* Removes what a sandbox that no longer runs has left. */
 static int cleanup(const char *name, struct strbuf *output, struct error *err)
 {
+	_cleanup_free_ char *directory = sandbox_directory(name);
 	json_object *document;
 	bool in_use = false;
 
@@ -68,9 +69,8 @@ static int cleanup(const char *name, struct strbuf *output, struct error *err)
 		return -1;
 	if (in_use)
 		return error_set(err, EXIT_STATE, "%s still runs", name);
-	if (gateway_remove(name, err) < 0 || sandbox_directory_remove(name, err) < 0)
+	if (gateway_remove(name, directory, err) < 0 || sandbox_directory_remove(name, err) < 0)
 		return -1;
-	sandbox_directory_sweep();
 	document = json_object_new_object();
 	json_object_object_add(document, "name", json_object_new_string(name));
 	json_object_object_add(document, "removed", json_object_new_boolean(true));
@@ -131,12 +131,17 @@ static int run_for_sandbox(const struct verb *verb, const char *name, uid_t call
 			   struct strbuf *output, struct error *err)
 {
 	_cleanup_close_ int lock = -1;
+	int result;
 
 	if (!name_is_valid(name))
 		return error_set(err, EX_USAGE, "%.64s is no sandbox name", name);
-	if (sandbox_lock(&lock, err) < 0 || check_owner(verb, name, caller, err) < 0)
+	if (sandbox_lock(&lock, err) < 0)
 		return -1;
-	return verb->run(name, output, err);
+	result = check_owner(verb, name, caller, err);
+	if (result == 0)
+		result = verb->run(name, output, err);
+	sandbox_directory_sweep();
+	return result;
 }
 
 int verb_run(const char *verb_name, const char *name, uid_t caller, struct strbuf *output,

@@ -7,11 +7,14 @@
 #include <fcntl.h>
 #include <pwd.h>
 
+#include "base/file.h"
 #include "base/process.h"
 #include "base/strbuf.h"
 #include "base/text.h"
 #include "network/netns.h"
 #include "network/wire.h"
+
+#define CMDLINE_MAX 65536
 
 static const char fixed[] = "# Made by migrant-hook for one sandbox.\n"
 			    "no-hosts\n"
@@ -106,15 +109,41 @@ static bool is_dnsmasq(pid_t pid)
 	return text_ends(target, "/dnsmasq");
 }
 
+/* True when "--conf-file=@config_file" is one of the process's arguments. */
+static bool has_config(pid_t pid, const char *config_file)
+{
+	_cleanup_free_ char *path = text_format("/proc/%d/cmdline", (int)pid);
+	_cleanup_free_ char *option = text_format("--conf-file=%s", config_file);
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_free_ char *arguments = NULL;
+	size_t length = 0;
+
+	if (file_read(AT_FDCWD, path, CMDLINE_MAX, &arguments, &length, &err) < 0)
+		return false;
+	for (size_t at = 0; at < length; at += strlen(arguments + at) + 1)
+		if (text_equal(arguments + at, option))
+			return true;
+	return false;
+}
+
+static bool is_dnsmasq_with(pid_t pid, const void *config_file)
+{
+	return is_dnsmasq(pid) && has_config(pid, config_file);
+}
+
+int dnsmasq_find(const char *config_file, struct pids *pids, struct error *err)
+{
+	return proc_find(is_dnsmasq_with, config_file, pids, err);
+}
+
 int dnsmasq_is_running(int netns, bool *ret_running, struct error *err)
 {
-	_cleanup_free_ pid_t *pids = NULL;
-	size_t count = 0;
+	_cleanup_pids_ struct pids pids = {0};
 
-	if (netns_processes(netns, &pids, &count, err) < 0)
+	if (netns_processes(netns, &pids, err) < 0)
 		return -1;
 	*ret_running = false;
-	for (size_t i = 0; i < count; i++)
-		*ret_running = *ret_running || is_dnsmasq(pids[i]);
+	for (size_t i = 0; i < pids.count; i++)
+		*ret_running = *ret_running || is_dnsmasq(pids.items[i]);
 	return 0;
 }

@@ -335,7 +335,9 @@ static int open_wire(const struct sandbox *sandbox, const char *tap, struct erro
 	rules_wire(&rules, &text);
 	if (netlink_open(&inside, err) < 0 || find_link(&inside, tap, &link, err) < 0 ||
 	    settings_apply_link(tap, err) < 0 || nft_load(strbuf_text(&text), err) < 0 ||
-	    add_address(&inside, &link, &sandbox->wire->gateway, sandbox->wire->length, err) < 0)
+	    add_address(&inside, &link, &sandbox->wire->gateway, sandbox->wire->length, err) < 0 ||
+	    link_neighbour_add(&inside, link.index, &sandbox->wire->guest,
+			       &sandbox->wire->guest_mac, err) < 0)
 		return -1;
 	return bring_up(&inside, &link, err);
 }

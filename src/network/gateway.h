@@ -44,7 +44,7 @@ MUST_CHECK int gateway_start(const struct sandbox *sandbox, struct error *err);
  * Takes away whatever is left of it; tolerates anything half made. Goes on after a failure and
  * reports the first.
  */
-MUST_CHECK int gateway_remove(const char *name, struct error *err);
+MUST_CHECK int gateway_remove(const char *name, const char *directory, struct error *err);
 
 /* Whether some process holds the sandbox's tap open: it runs, or is about to. */
 MUST_CHECK int gateway_in_use(const char *name, bool *ret_in_use, struct error *err);

@@ -167,32 +167,23 @@ int netns_remove(const char *name, struct error *err)
 	return 0;
 }
 
-int netns_processes(int fd, pid_t **ret_pids, size_t *ret_count, struct error *err)
+static bool is_inside(pid_t pid, const void *data)
 {
-	_cleanup_closedir_ DIR *proc = opendir("/proc");
-	_cleanup_free_ pid_t *pids = NULL;
-	const struct dirent *entry;
+	_cleanup_free_ char *path = text_format("/proc/%d/ns/net", (int)pid);
+	const struct stat *wanted = data;
+	struct stat status;
+
+	return stat(path, &status) == 0 && status.st_ino == wanted->st_ino &&
+	       status.st_dev == wanted->st_dev;
+}
+
+int netns_processes(int fd, struct pids *pids, struct error *err)
+{
 	struct stat wanted;
-	size_t count = 0;
 
-	if (!proc || fstat(fd, &wanted) < 0)
-		return error_errno(err, EX_OSERR, "cannot look at /proc");
-	while ((entry = readdir(proc))) {
-		_cleanup_free_ char *path = text_format("%s/ns/net", entry->d_name);
-		struct stat status;
-		uint64_t pid;
-
-		if (parse_number(entry->d_name, 1, INT32_MAX, &pid) < 0 || (pid_t)pid == getpid())
-			continue;
-		if (fstatat(dirfd(proc), path, &status, 0) < 0 || status.st_ino != wanted.st_ino ||
-		    status.st_dev != wanted.st_dev)
-			continue;
-		pids = xreallocarray(pids, count + 1, sizeof(*pids));
-		pids[count++] = (pid_t)pid;
-	}
-	*ret_pids = take_ptr(pids);
-	*ret_count = count;
-	return 0;
+	if (fstat(fd, &wanted) < 0)
+		return error_errno(err, EX_OSERR, "cannot look at a network namespace");
+	return proc_find(is_inside, &wanted, pids, err);
 }
 
 int sysctl_write(const char *path, const char *value)

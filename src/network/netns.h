@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "network/proc.h"
 
 /* Makes an empty namespace and opens it. EX_OSERR. */
 MUST_CHECK int netns_create(const char *name, int *ret_fd, struct error *err);
@@ -34,8 +35,8 @@ MUST_CHECK int netns_enter(struct netns_scope *scope, int fd, struct error *err)
 void netns_leave(struct netns_scope *scope);
 #define _cleanup_netns_ _cleanup_(netns_leave)
 
-/* The processes whose network namespace is @fd's. The array is the caller's to free(). */
-MUST_CHECK int netns_processes(int fd, pid_t **ret_pids, size_t *ret_count, struct error *err);
+/* Adds the processes whose network namespace is @fd's. */
+MUST_CHECK int netns_processes(int fd, struct pids *pids, struct error *err);
 
 /* Writes or reads /proc/sys/@path in the current namespace. -1 with errno. */
 MUST_CHECK int sysctl_write(const char *path, const char *value);

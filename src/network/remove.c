@@ -9,6 +9,7 @@
 
 #include "base/netlink.h"
 #include "base/text.h"
+#include "network/dnsmasq.h"
 #include "network/gateway.h"
 #include "network/host.h"
 #include "network/netns.h"
@@ -29,15 +30,31 @@ static void end_process(pid_t pid)
 		(void)poll(&poll_fd, 1, KILL_TIMEOUT_MS);
 }
 
+static void end_all(const struct pids *pids)
+{
+	for (size_t i = 0; i < pids->count; i++)
+		end_process(pids->items[i]);
+}
+
 static int end_processes(int netns, struct error *err)
 {
-	_cleanup_free_ pid_t *pids = NULL;
-	size_t count = 0;
+	_cleanup_pids_ struct pids pids = {0};
 
-	if (netns_processes(netns, &pids, &count, err) < 0)
+	if (netns_processes(netns, &pids, err) < 0)
 		return -1;
-	for (size_t i = 0; i < count; i++)
-		end_process(pids[i]);
+	end_all(&pids);
+	return 0;
+}
+
+/* A dnsmasq whose namespace has lost its name keeps that namespace alive. */
+static int end_dnsmasq(const char *directory, struct error *err)
+{
+	_cleanup_free_ char *config = text_format("%s/dnsmasq.conf", directory);
+	_cleanup_pids_ struct pids pids = {0};
+
+	if (dnsmasq_find(config, &pids, err) < 0)
+		return -1;
+	end_all(&pids);
 	return 0;
 }
 
@@ -96,7 +113,7 @@ static void keep_first(struct error *first, struct error *next)
 	error_done(next);
 }
 
-int gateway_remove(const char *name, struct error *err)
+int gateway_remove(const char *name, const char *directory, struct error *err)
 {
 	_cleanup_free_ char *netns = gateway_netns(name);
 	_cleanup_error_ struct error first = ERROR_INIT;
@@ -105,6 +122,8 @@ int gateway_remove(const char *name, struct error *err)
 	if (empty_namespace(netns, &next) < 0)
 		keep_first(&first, &next);
 	if (netns_remove(netns, &next) < 0)
+		keep_first(&first, &next);
+	if (end_dnsmasq(directory, &next) < 0)
 		keep_first(&first, &next);
 	if (delete_links(netns, &next) < 0)
 		keep_first(&first, &next);

@@ -74,6 +74,15 @@ class Sandbox:
         return self.lab.host.run("nsenter", f"--net=/run/netns/migrant-{self.name}", *argv, **options)
 
 
+def probe(machine, *targets):
+    """Tries "tcp ADDRESS PORT", "udp …", "icmp ADDRESS 0" and raw protocol numbers, all at once."""
+    return json.loads(machine.run("/usr/bin/python3", HERE / "probe.py", *targets).stdout)
+
+
+def send_frames(machine, *frames):
+    machine.run("/usr/bin/python3", HERE / "frames.py", "eth0", *[bytes(f).hex() for f in frames])
+
+
 def install(lab, build):
     for program in (HOOK, HELPER):
         shutil.copy(build / pathlib.Path(program).name, lab.base / "program")
@@ -86,7 +95,8 @@ def install(lab, build):
 def shared_lab(build):
     with Lab() as lab:
         install(lab, build)
-        lab.serve_dns({"private.test": "192.168.1.50", "loop.test": "127.0.0.1", "meta.test": "169.254.169.254"})
+        lab.serve_dns({"private.test": "192.168.1.50", "loop.test": "127.0.0.1", "meta.test": "169.254.169.254",
+                       "six.test": "2001:db8:5::7"})
         for machine in (lab.internet, lab.lan, lab.host):
             lab.serve_http(machine)
         lab.host.sh("while ip -6 addr | grep -q tentative; do sleep 0.1; done")
@@ -95,10 +105,17 @@ def shared_lab(build):
 
 @pytest.fixture
 def lab(shared_lab):
-    """The lab, found again as it was."""
+    """The lab without a sandbox, and left without one."""
+    assert shared_lab.host.run("ls", "/run/migrant", check=False).returncode == 2
     yield shared_lab
-    left = shared_lab.host.run("ls", "/run/migrant", check=False).stdout.split()
-    assert set(left) <= {"lock"}, f"left behind: {left}"
+    assert shared_lab.host.run("ls", "/run/migrant", check=False).returncode == 2
+
+
+@pytest.fixture(scope="module")
+def pair(shared_lab):
+    """Two sandboxes that run, with default isolation."""
+    with running(shared_lab, "a") as a, running(shared_lab, "b") as b:
+        yield a, b
 
 
 @contextlib.contextmanager

@@ -1,0 +1,21 @@
+/* Finding processes in /proc. */
+#ifndef NETWORK_PROC_H
+#define NETWORK_PROC_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+struct pids {
+	pid_t *items;
+	size_t count;
+};
+void pids_done(struct pids *pids);
+#define _cleanup_pids_ _cleanup_(pids_done)
+
+/* Adds all processes, but our own, for which @matches says true. EX_OSERR without /proc. */
+MUST_CHECK int proc_find(bool (*matches)(pid_t pid, const void *data), const void *data,
+			 struct pids *pids, struct error *err);
+
+#endif

@@ -1,0 +1,58 @@
+"""Counters where packets must not arrive: what a test asserts at the receiver."""
+
+import json
+
+class Arrivals:
+    """with Arrivals(machine, "iifname lan") as seen: …; seen.all() is the set of (destination, protocol)."""
+
+    # Behind every filter, so that it counts what is delivered.
+    HOOK = {"input": "type filter hook input priority 300", "prerouting": "type filter hook prerouting priority -350"}
+
+    def __init__(self, machine, match="", hook="prerouting"):
+        self.run = machine.run
+        self.match, self.hook = match, self.HOOK[hook]
+
+    def __enter__(self):
+        self.run("nft", "-f", "-", input=f"""
+            table ip watch {{
+                set hits {{ type ipv4_addr . inet_proto; flags dynamic; size 65535; }}
+                chain look {{ {self.hook}; {self.match} add @hits {{ ip daddr . ip protocol }}; }}
+            }}""")
+        return self
+
+    def __exit__(self, *_):
+        self.run("nft", "delete", "table", "ip", "watch", check=False)
+
+    def all(self):
+        listing = json.loads(self.run("nft", "-nj", "list", "set", "ip", "watch", "hits").stdout)
+        elements = next(o["set"] for o in listing["nftables"] if "set" in o).get("elem", [])
+        names = {1: "icmp", 6: "tcp", 17: "udp"}
+        return {(a, names.get(p, p)) for a, p in (e["concat"] for e in elements)}
+
+    def to(self, address):
+        return {protocol for destination, protocol in self.all() if destination == address}
+
+
+class Frames:
+    """Counts the frames of a sandbox's guest that its wire's rules let pass."""
+
+    def __init__(self, sandbox):
+        self.sandbox = sandbox
+
+    def __enter__(self):
+        self.sandbox.inside("nft", "-f", "-", input=f"""
+            table netdev watch {{
+                counter passed {{ }}
+                chain look {{ type filter hook ingress device "{self.sandbox.tap}" priority 0;
+                    meta protocol ip icmp type destination-unreachable accept # the guest's answer to an offer
+                    counter name passed; }}
+            }}""")
+        return self
+
+    def __exit__(self, *_):
+        self.sandbox.inside("nft", "delete", "table", "netdev", "watch", check=False)
+
+    def take(self):
+        """Frames since the last call."""
+        listing = json.loads(self.sandbox.inside("nft", "-j", "reset", "counters", "table", "netdev", "watch").stdout)
+        return next(o["counter"]["packets"] for o in listing["nftables"] if "counter" in o)
