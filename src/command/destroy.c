@@ -71,7 +71,9 @@ static int destroy(struct project *project, struct error *err)
 
 static int absent(const struct project *project, struct error *err)
 {
-	if (helper_cleanup(project->config.name, err) < 0)
+	_cleanup_free_ char *left = helper_leftover(project->config.name);
+
+	if (left && helper_cleanup(project->config.name, err) < 0)
 		return -1;
 	log_step("%s: does not exist", project->config.name);
 	return 0;

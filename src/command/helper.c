@@ -47,11 +47,8 @@ char *helper_leftover(const char *name)
 int helper_cleanup(const char *name, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf answer = STRBUF_INIT;
-	_cleanup_free_ char *left = helper_leftover(name);
 
-	if (!left)
-		return 0;
 	if (helper_run("cleanup", name, &answer, err) < 0)
-		return error_prefix(err, "cannot take away what is left of the gateway");
+		return error_prefix(err, "cannot take away what is left on the root side");
 	return 0;
 }

@@ -15,12 +15,12 @@ MUST_CHECK int helper_run(const char *verb, const char *name, struct strbuf *out
 			  struct error *err);
 
 /*
- * Takes away what a killed hook has left of a sandbox that does not run: namespace, links, record.
- * Nothing left is fine and asks nobody.
+ * Takes away what is left of a sandbox that does not run: its logs, and what a killed hook has left
+ * (namespace, links, record). Nothing left is fine.
  */
 MUST_CHECK int helper_cleanup(const char *name, struct error *err);
 
-/* What is left of a sandbox on the root side, as a path, or NULL; the caller frees. */
+/* What a killed hook has left of a sandbox, as a path, or NULL; the caller frees. */
 char *helper_leftover(const char *name);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "command/helper.h"
 #include "command/up.h"
 #include "command/volumes.h"
 #include "network/choose.h"
@@ -137,6 +138,8 @@ int up_claim_undo(struct up *up, struct error *err)
 	if (left > 0)
 		return error_set(err, EX_SOFTWARE, "%d of the sandbox's volumes are still there",
 				 left);
+	if (helper_cleanup(metadata_of(up)->name, err) < 0)
+		return -1;
 	return domain_undefine(up->project.domain.handle, err);
 }
 

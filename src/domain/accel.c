@@ -8,9 +8,11 @@
 
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <sys/file.h>
 #include <sys/utsname.h>
 
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "domain/domain.h"
@@ -211,7 +213,7 @@ static int run_trial(virDomainPtr domain, const char *awaited, char **ret_reason
 static int try_kvm(virConnectPtr connection, const char *kernel, struct accel_answer *answer,
 		   struct error *err)
 {
-	_cleanup_free_ char *name = text_format("probe-kvm-%d", (int)getpid());
+	_cleanup_free_ char *name = text_format("probe-kvm-%u", getuid());
 	_cleanup_free_ char *xml = NULL;
 	virDomainPtr domain;
 	int result;
@@ -247,10 +249,30 @@ static bool libvirt_has_kvm(virConnectPtr connection)
 	return capabilities != NULL;
 }
 
+/*
+ * Two who try at once would get into each other's way; the second finds the answer of the first.
+ * The descriptor holds the lock; -1: nothing to lock, as where the user has no home.
+ */
+static int lock_cache(void)
+{
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+	_cleanup_free_ char *directory = cache_directory();
+	int fd;
+
+	if (!directory || file_make_dirs(directory, 0700, &ignored) < 0)
+		return -1;
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	while (fd >= 0 && flock(fd, LOCK_EX) < 0 && errno == EINTR && !interrupt_pending())
+		;
+	return fd;
+}
+
 /* @again: an earlier "it does not work" is tried anew, for somebody asked for KVM by name. */
 static int find_out(virConnectPtr connection, const char *kernel, bool again,
 		    struct accel_answer *answer, struct error *err)
 {
+	_cleanup_close_ int lock = -1;
+
 	if (!libvirt_has_kvm(connection)) {
 		answer->reason = text_dup("this machine offers no KVM to libvirt (no /dev/kvm, "
 					  "or QEMU's user may not open it)");
@@ -258,6 +280,7 @@ static int find_out(virConnectPtr connection, const char *kernel, bool again,
 	}
 	if (circumstances(connection, answer, err) < 0)
 		return -1;
+	lock = lock_cache();
 	if (recall(answer) && (answer->works || !again))
 		return 0;
 	answer->works = false;

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "hook/logs.h"
 #include "hook/protocol.h"
 #include "hook/sandbox_dir.h"
 #include "network/gateway.h"
@@ -69,7 +70,8 @@ static int cleanup(const char *name, struct strbuf *output, struct error *err)
 		return -1;
 	if (in_use)
 		return error_set(err, EXIT_STATE, "%s still runs", name);
-	if (gateway_remove(name, directory, err) < 0 || sandbox_directory_remove(name, err) < 0)
+	if (gateway_remove(name, directory, err) < 0 || sandbox_directory_remove(name, err) < 0 ||
+	    logs_remove(name, err) < 0)
 		return -1;
 	document = json_object_new_object();
 	json_object_object_add(document, "name", json_object_new_string(name));

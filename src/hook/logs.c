@@ -1,0 +1,46 @@
+/*
+ * libvirt leaves a domain's logs behind when the domain goes, readable by root alone, so it is the
+ * root side that takes them away with the rest of a sandbox.
+ */
+#include "hook/logs.h"
+
+#include <fcntl.h>
+
+#include "base/text.h"
+#include "hook/protocol.h"
+
+#define LOG_DIR "/var/log/libvirt/qemu"
+#define ROTATED 10 /* virtlogd's max_backups is 3 unless somebody changed it */
+
+static int remove_one(int dirfd, const char *file, struct error *err)
+{
+	if (unlinkat(dirfd, file, 0) == 0 || errno == ENOENT)
+		return 0;
+	return error_errno(err, EX_IOERR, "cannot remove " LOG_DIR "/%s", file);
+}
+
+static int remove_with_rotated(int dirfd, const char *file, struct error *err)
+{
+	if (remove_one(dirfd, file, err) < 0)
+		return -1;
+	for (int i = 0; i < ROTATED; i++) {
+		_cleanup_free_ char *rotated = text_format("%s.%d", file, i);
+
+		if (remove_one(dirfd, rotated, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int logs_remove(const char *name, struct error *err)
+{
+	_cleanup_free_ char *qemu = text_format(SANDBOX_PREFIX "%s.log", name);
+	_cleanup_free_ char *console = text_format(SANDBOX_PREFIX "%s-console.log", name);
+	_cleanup_close_ int dirfd = open(LOG_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (dirfd < 0)
+		return errno == ENOENT ? 0 : error_errno(err, EX_IOERR, LOG_DIR);
+	if (remove_with_rotated(dirfd, qemu, err) < 0)
+		return -1;
+	return remove_with_rotated(dirfd, console, err);
+}
