@@ -8,9 +8,11 @@
 #include <json-c/json.h>
 #include <libxml/parser.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "command/helper.h"
 #include "domain/libvirt.h"
+#include "hook/protocol.h"
 #include "hook/whitelist.h"
 
 struct list {
@@ -85,8 +87,12 @@ int drift_check(const struct project *project, struct error *err)
 
 	if (drift_find(project, &list, err) < 0)
 		return -1;
-	for (char **item = list; *item; item++)
-		strbuf_addf(&text, "%s%s", item == list ? "" : "; ", *item);
+	for (char **item = list; *item; item++) {
+		if (text_starts(*item, DRIFT_WARNING))
+			log_warning("%s", *item + strlen(DRIFT_WARNING));
+		else
+			strbuf_addf(&text, "%s%s", text.length ? "; " : "", *item);
+	}
 	free_list(list);
 	if (!text.length)
 		return 0;

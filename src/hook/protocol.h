@@ -103,6 +103,13 @@ void record_done(struct record *record);
 #define _cleanup_record_ _cleanup_(record_done)
 
 /*
+ * `migrant-helper verify NAME` answers with a list of texts, one per thing that is not as the hook
+ * made it. Those that begin with DRIFT_WARNING are about others (a firewall of the host that drops
+ * what the sandbox may send): no promise is broken.
+ */
+#define DRIFT_WARNING "warning: "
+
+/*
  * The error line of the hook on stderr: "migrant-hook: [CODE] message" and, optionally,
  * " (hint: …)". libvirt wraps it into its own error text; error_from_hook() finds it there again
  * and fills *err with code, message and hint. Returns false when the text holds no such line.

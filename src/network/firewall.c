@@ -70,7 +70,7 @@ void firewall_blocks(const char *ruleset, struct strbuf *lines)
 		read_place(line, &place);
 		if (drops_forwarded(line, &place))
 			strbuf_addf(lines,
-				    "host: chain %s of table %s %s drops what sandboxes send; "
+				    "warning: chain %s of table %s %s drops what sandboxes send; "
 				    "this lets it through: nft insert rule %s %s %s meta mark 0x%x "
 				    "accept\n",
 				    place.chain, place.family, place.table, place.family,

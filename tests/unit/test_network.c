@@ -189,7 +189,7 @@ static void other_firewalls_are_named(void **state)
 	firewall_blocks(docker, &lines);
 	assert_string_equal(
 		strbuf_text(&lines),
-		"host: chain FORWARD of table ip filter drops what sandboxes send; this "
+		"warning: chain FORWARD of table ip filter drops what sandboxes send; this "
 		"lets it through: nft insert rule ip filter DOCKER-USER meta mark "
 		"0x6d670001 accept\n");
 }

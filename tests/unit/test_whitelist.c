@@ -132,6 +132,7 @@ static void changes_are_refused(void **state)
 		{"<driver name='qemu'/>", "<driver name='vhost'/>"},
 		{"<driver name='qemu'/>", ""},
 		{"<driver name='qemu'/>", "<driver name='qemu' queues='4'/>"},
+		{"<rom enabled='no'/>", "<rom file='/etc/shadow'/>"},
 		{"<rom enabled='no'/>", "<script path='/tmp/x'/>"},
 		{"<rom enabled='no'/>", "<ip address='10.0.0.1'/>"},
 		{"<rom enabled='no'/>", "<backend vhost='/dev/vhost-net'/>"},
