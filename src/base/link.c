@@ -119,27 +119,28 @@ int link_find(struct netlink *netlink, const char *name, struct link *ret_link, 
 	return 0;
 }
 
-int link_add_veth(struct netlink *netlink, const char *name, const char *peer, int peer_netns,
-		  struct error *err)
+int link_add_veth(struct netlink *netlink, const struct veth *veth, struct error *err)
 {
 	char buffer[NETLINK_REQUEST_MAX];
 	struct nlmsghdr *message;
 	struct nlattr *info, *data, *other;
 
 	begin(buffer, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, &message);
-	mnl_attr_put_strz(message, IFLA_IFNAME, name);
+	mnl_attr_put_strz(message, IFLA_IFNAME, veth->name);
+	mnl_attr_put(message, IFLA_ADDRESS, MAC_LENGTH, veth->mac.octet);
 	info = mnl_attr_nest_start(message, IFLA_LINKINFO);
 	mnl_attr_put_strz(message, IFLA_INFO_KIND, "veth");
 	data = mnl_attr_nest_start(message, IFLA_INFO_DATA);
 	other = mnl_attr_nest_start(message, VETH_INFO_PEER);
 	mnl_nlmsg_put_extra_header(message, sizeof(struct ifinfomsg));
-	mnl_attr_put_strz(message, IFLA_IFNAME, peer);
-	mnl_attr_put_u32(message, IFLA_NET_NS_FD, (uint32_t)peer_netns);
+	mnl_attr_put_strz(message, IFLA_IFNAME, veth->peer);
+	mnl_attr_put(message, IFLA_ADDRESS, MAC_LENGTH, veth->peer_mac.octet);
+	mnl_attr_put_u32(message, IFLA_NET_NS_FD, (uint32_t)veth->peer_netns);
 	mnl_attr_nest_end(message, other);
 	mnl_attr_nest_end(message, data);
 	mnl_attr_nest_end(message, info);
 	if (netlink_request(netlink, message) < 0)
-		return error_errno(err, EX_OSERR, "cannot make the link %s", name);
+		return error_errno(err, EX_OSERR, "cannot make the link %s", veth->name);
 	return 0;
 }
 

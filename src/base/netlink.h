@@ -52,9 +52,16 @@ MUST_CHECK int link_list(struct netlink *netlink, struct link **ret_links, size_
 MUST_CHECK int link_find(struct netlink *netlink, const char *name, struct link *ret_link,
 			 bool *ret_found, struct error *err);
 
-/* A veth pair, both ends down: @name here, @peer in the namespace of @peer_netns. */
-MUST_CHECK int link_add_veth(struct netlink *netlink, const char *name, const char *peer,
-			     int peer_netns, struct error *err);
+/*
+ * A veth pair, both ends down: @name here, @peer in the namespace of @peer_netns. The MAC addresses
+ * are given at once, for udev gives one of its own choice to a link that has a random one.
+ */
+struct veth {
+	const char *name, *peer;
+	struct mac mac, peer_mac;
+	int peer_netns;
+};
+MUST_CHECK int link_add_veth(struct netlink *netlink, const struct veth *veth, struct error *err);
 
 /* A persistent tap in the calling thread's namespace, down. */
 MUST_CHECK int link_add_tap(const char *name, struct error *err);

@@ -156,15 +156,33 @@ static int load_rules(struct build *build, struct error *err)
 	return nft_load(strbuf_text(&text), err);
 }
 
+/* A locally administered MAC address (IEEE 802c) of its own for every address of the pool. */
+static struct mac mac_for(const struct address *address)
+{
+	struct mac mac = {.octet = {0x02, 0x6d}};
+
+	memcpy(mac.octet + 2, &address->v4, sizeof(address->v4));
+	return mac;
+}
+
 /* A veth pair with an alias that says whose it is, IPv6 off on the host's end, and sysctls inside.
  */
-static int make_pair(struct build *build, const char *name, const char *peer,
+static int make_pair(struct build *build, const char *name, const char *peer, enum block_part part,
 		     struct link *ret_outer, struct link *ret_inner, struct error *err)
 {
 	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
 	const struct link_change alias = {.alias = build->gateway->netns, .netns = -1};
+	const struct address outer = block_address(&build->block, part);
+	const struct address inner = block_address(&build->block, part + 1);
+	const struct veth veth = {
+		.name = name,
+		.peer = peer,
+		.mac = mac_for(&outer),
+		.peer_mac = mac_for(&inner),
+		.peer_netns = build->netns,
+	};
 
-	if (link_add_veth(&build->host, name, peer, build->netns, err) < 0 ||
+	if (link_add_veth(&build->host, &veth, err) < 0 ||
 	    find_link(&build->host, name, ret_outer, err) < 0 ||
 	    link_change(&build->host, ret_outer->index, &alias, err) < 0 ||
 	    settings_apply_link(name, err) < 0 ||
@@ -195,7 +213,8 @@ static int make_control(struct build *build, struct error *err)
 	const struct address own = block_address(&build->block, BLOCK_CONTROL);
 	struct link outer, inner;
 
-	if (make_pair(build, build->gateway->control, INSIDE_CONTROL, &outer, &inner, err) < 0 ||
+	if (make_pair(build, build->gateway->control, INSIDE_CONTROL, BLOCK_CONTROL_HOST, &outer,
+		      &inner, err) < 0 ||
 	    add_address(&build->host, &outer, &host, CONTROL_LENGTH, err) < 0 ||
 	    add_address(&build->inside, &inner, &own, CONTROL_LENGTH, err) < 0 ||
 	    bring_up(&build->host, &outer, err) < 0)
@@ -252,7 +271,8 @@ static int make_uplink(struct build *build, struct error *err)
 		.scope = RT_SCOPE_UNIVERSE,
 	};
 
-	if (make_pair(build, build->gateway->uplink, INSIDE_UPLINK, &outer, &inner, err) < 0 ||
+	if (make_pair(build, build->gateway->uplink, INSIDE_UPLINK, BLOCK_UPLINK_HOST, &outer,
+		      &inner, err) < 0 ||
 	    make_uplink_host(build, &outer, &inner, err) < 0 ||
 	    add_address(&build->inside, &inner, &dns, UPLINK_LENGTH, err) < 0 ||
 	    add_address(&build->inside, &inner, &guest, UPLINK_LENGTH, err) < 0 ||
@@ -330,10 +350,17 @@ static int open_wire(const struct sandbox *sandbox, const char *tap, struct erro
 	_cleanup_netlink_ struct netlink inside = NETLINK_INIT;
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	const struct rules rules = {.tap = tap, .wire = sandbox->wire, .policy = sandbox->policy};
+	struct link_change change = {.netns = -1};
+	struct mac mac;
 	struct link link;
 
+	if (parse_mac(GATEWAY_MAC, &mac) < 0)
+		abort();
+	/* Once more: udev on the host may have been at work on the new tap when we set it first. */
+	change.mac = &mac;
 	rules_wire(&rules, &text);
 	if (netlink_open(&inside, err) < 0 || find_link(&inside, tap, &link, err) < 0 ||
+	    link_change(&inside, link.index, &change, err) < 0 ||
 	    settings_apply_link(tap, err) < 0 || nft_load(strbuf_text(&text), err) < 0 ||
 	    add_address(&inside, &link, &sandbox->wire->gateway, sandbox->wire->length, err) < 0 ||
 	    link_neighbour_add(&inside, link.index, &sandbox->wire->guest,

@@ -87,3 +87,19 @@ void settings_describe_link(const char *link, struct strbuf *output)
 		describe(path, output);
 	}
 }
+
+/* The kernel takes the larger of the two values; 1 and 2 both drop what has no way back at all. */
+void settings_describe_check(const char *link, struct strbuf *output)
+{
+	const char *const links[] = {"all", link};
+	bool on = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+		_cleanup_free_ char *path = text_format("net/ipv4/conf/%s/rp_filter", links[i]);
+		char value[64];
+
+		if (sysctl_read(path, value, sizeof(value)) == 0 && !text_equal(value, "0"))
+			on = true;
+	}
+	strbuf_addf(output, "reverse path check of %s: %s\n", link, on ? "on" : "off");
+}

@@ -15,5 +15,7 @@ MUST_CHECK int settings_apply_link(const char *link, struct error *err);
 /* Adds a line "sysctl PATH VALUE" for each, as it is now. */
 void settings_describe_inside(struct strbuf *output);
 void settings_describe_link(const char *link, struct strbuf *output);
+/* Adds one line: whether the link's packets are checked for a way back to their sender. */
+void settings_describe_check(const char *link, struct strbuf *output);
 
 #endif

@@ -57,7 +57,6 @@ static void describe_link(const struct link *link, struct strbuf *output)
 
 	strbuf_addf(output, "link %s %s %s\n", link->name, mac_format(&link->mac, mac),
 		    link->up ? "up" : "down");
-	settings_describe_link(link->name, output);
 }
 
 static int describe_addresses(struct netlink *netlink, const struct link *links, size_t count,
@@ -123,8 +122,10 @@ static int describe_inside(struct strbuf *output, struct error *err)
 	if (netlink_open(&netlink, err) < 0 || link_list(&netlink, &links, &count, err) < 0)
 		return -1;
 	settings_describe_inside(output);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		describe_link(&links[i], output);
+		settings_describe_link(links[i].name, output);
+	}
 	if (describe_addresses(&netlink, links, count, output, err) < 0 ||
 	    describe_routes(&netlink, links, count, output, err) < 0 ||
 	    describe_rules(&netlink, output, err) < 0 || nft_list("ruleset", &rules, err) < 0)
@@ -133,7 +134,10 @@ static int describe_inside(struct strbuf *output, struct error *err)
 	return 0;
 }
 
-/* The host's ends, by their alias. */
+/*
+ * The host's ends, by their alias. Of their settings only what isolation stands on: systemd-sysctl
+ * sets the others when udev tells it of a new link, to whatever the host's administrator likes.
+ */
 static int describe_outside(const char *alias, struct strbuf *output, struct error *err)
 {
 	_cleanup_netlink_ struct netlink netlink = NETLINK_INIT;
@@ -143,8 +147,10 @@ static int describe_outside(const char *alias, struct strbuf *output, struct err
 	if (netlink_open(&netlink, err) < 0 || link_list(&netlink, &links, &count, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		if (text_equal(links[i].alias, alias))
+		if (text_equal(links[i].alias, alias)) {
 			describe_link(&links[i], output);
+			settings_describe_check(links[i].name, output);
+		}
 	return 0;
 }
 

@@ -259,6 +259,24 @@ def test_broken_isolation_ends_the_guest(sandbox, what):
     refused(sandbox.hook("reconnect", check=False), 70, "is not what it was")
 
 
+def test_a_check_that_was_switched_off_ends_the_guest(sandbox):
+    sandbox.up()
+    uplink = sandbox.record()["uplink"]
+    sandbox.lab.host.sh(f"sysctl -qw net.ipv4.conf.{uplink}.rp_filter=0")
+    refused(sandbox.hook("reconnect", check=False), 70, "reverse path check")
+
+
+def test_what_systemd_does_to_new_links_is_no_drift(sandbox):
+    """udev leaves a MAC address alone that was given, and has systemd-sysctl set what it finds configured."""
+    sandbox.up()
+    for link in sandbox.record()["uplink"], "mgc" + sandbox.uuid[:8]:
+        assert sandbox.lab.host.run("cat", f"/sys/class/net/{link}/addr_assign_type").stdout == "3\n"
+        sandbox.lab.host.sh(f"sysctl -qw net.ipv4.conf.{link}.rp_filter=2 net.ipv4.conf.{link}.promote_secondaries=1 "
+                            f"net.ipv4.conf.{link}.accept_redirects=1")
+    assert verify(sandbox) == []
+    sandbox.hook("reconnect")
+
+
 def test_a_lost_namespace_ends_the_guest(sandbox):
     sandbox.up()
     sandbox.lab.host.run("ip", "netns", "del", "migrant-a")

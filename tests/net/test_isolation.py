@@ -175,3 +175,34 @@ def test_without_isolation_the_lan_is_open_but_not_the_host(shared_lab, receiver
         probe(sandbox.guest, *targets(closed))
         assert not host.all()
         assert internet.all() | lan.all() == before
+
+
+def test_new_flows_are_rationed(shared_lab, pair):
+    script = ("import socket\nfor i in range(5000):\n"
+              f" s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.sendto(b'x',('{WEB}',7000+i)); s.close()")
+    with Arrivals(shared_lab.internet, 'iifname "wan" udp dport 7000-12000 counter') as seen:
+        pair[0].guest.run("/usr/bin/python3", "-c", script)
+        text = seen.run("nft", "list", "table", "ip", "watch").stdout
+        assert 100 < int(text.split("counter packets ")[1].split()[0]) < 2500
+
+
+def test_the_guest_learns_of_a_smaller_mtu_on_the_way(shared_lab, pair):
+    script = f"""
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER: never fragment
+s.connect(("{WEB}", 4242))
+for _ in range(5):
+    try:
+        s.send(bytes(1400))
+    except OSError:
+        pass
+    time.sleep(0.1)
+print(s.getsockopt(socket.IPPROTO_IP, 14))  # IP_MTU
+"""
+    assert pair[0].guest.run("/usr/bin/python3", "-c", script).stdout == "1500\n"
+    shared_lab.host.run("ip", "link", "set", "eth0", "mtu", "1300")
+    try:
+        assert pair[0].guest.run("/usr/bin/python3", "-c", script).stdout == "1300\n"
+    finally:
+        shared_lab.host.run("ip", "link", "set", "eth0", "mtu", "1500")
