@@ -165,6 +165,7 @@ static char **environment(const char *directory, const char *ssh_arguments)
 		text_dup("ANSIBLE_INVENTORY_UNPARSED_FAILED=true"),
 		text_dup("ANSIBLE_HOST_KEY_CHECKING=true"),
 		text_dup("ANSIBLE_PIPELINING=true"),
+		text_dup("ANSIBLE_TIMEOUT=120"), /* an emulated guest needs its time for sudo */
 		text_dup("ANSIBLE_STDOUT_CALLBACK=default"),
 		text_dup("ANSIBLE_RETRY_FILES_ENABLED=false"),
 		text_dup("ANSIBLE_NOCOWS=true"),
