@@ -3,6 +3,7 @@
 # either needed by migrant, or takes away what costs time at a boot without use in a sandbox.
 set -eu
 root=$1
+here=$(dirname "$0")
 
 write() {
 	mkdir -p "$root/$(dirname "$1")"
@@ -40,18 +41,33 @@ cloud_init_modules:
   - ca-certs
   - users-groups
   - ssh
-cloud_config_modules:
   - locale
-  - apt-configure
-  - ntp
   - timezone
-  - runcmd
+  - ntp
+  - apt-configure
+cloud_config_modules: []
 cloud_final_modules:
   - package-update-upgrade-install
   - write-files-deferred
+  - runcmd
   - scripts-user
   - final-message
 CONF
+# Its Python is most of a first boot's time, so it is run in the way that costs least. The target is
+# wanted by a link and not by cloud-init's generator, which would look for datasources at each boot.
+mkdir -p "$root/usr/local/lib/migrant" "$root/etc/systemd/system/multi-user.target.wants" \
+	"$root/etc/systemd/system-generators"
+cp "$here"/cloud-init/*.py "$root/usr/local/lib/migrant/"
+for stage in "-local:init --local" ":init" "-final:modules --mode=final"; do
+	write "etc/systemd/system/cloud-init${stage%%:*}.service.d/migrant.conf" <<-CONF
+		[Service]
+		ExecStart=
+		ExecStart=/usr/bin/python3 /usr/local/lib/migrant/run.py ${stage#*:}
+	CONF
+done
+mv "$root/etc/systemd/system/cloud-init-final.service.d" "$root/etc/systemd/system/cloud-final.service.d"
+ln -s /dev/null "$root/etc/systemd/system-generators/cloud-init-generator"
+ln -s /lib/systemd/system/cloud-init.target "$root/etc/systemd/system/multi-user.target.wants/"
 write etc/default/locale <<'CONF'
 LANG=C.UTF-8
 CONF
@@ -81,14 +97,25 @@ PermitRootLogin no
 CONF
 rm -f "$root"/etc/ssh/ssh_host_*
 
-# --- boot: the root file system is the whole disk ---------------------------------------------
+# --- boot: the root file system is the whole disk -----------------------------------------------
 write etc/fstab <<'CONF'
-/dev/vda / ext4 errors=remount-ro 0 1
+/dev/vda / ext4 errors=remount-ro 0 0
 CONF
+
+# --- time: a boot under emulation pays for every process ----------------------------------------
+# Timers that a machine of a few hours does not need; screens, pstore, kernel interfaces that somebody
+# who debugs can mount; cloud-init's middle stage, whose modules run in the first one here.
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
 	e2scrub_reap.service fstrim.timer getty@tty1.service systemd-networkd-wait-online.service \
-	systemd-pstore.service cloud-init-hotplugd.socket; do
+	systemd-network-generator.service systemd-pstore.service systemd-binfmt.service \
+	proc-sys-fs-binfmt_misc.automount sys-kernel-debug.mount sys-kernel-tracing.mount \
+	sys-kernel-config.mount sys-fs-fuse-connections.mount dev-hugepages.mount \
+	modprobe@configfs.service modprobe@dm_mod.service modprobe@drm.service \
+	modprobe@efi_pstore.service modprobe@fuse.service modprobe@loop.service \
+	cloud-config.service cloud-init-hotplugd.socket; do
 	ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
+# systemd-update-done(8): nothing has to be brought up to date at the first boot.
+touch -r "$root/usr" "$root/etc/.updated" "$root/var/.updated"
 rm -rf "$root/var/log/journal"
 chroot "$root" passwd --quiet --lock root

@@ -5,5 +5,6 @@
 extern const char seed_bootcmd[];
 extern const char seed_ready[];
 extern const char seed_ready_service[];
+extern const char seed_start_ready[];
 
 #endif

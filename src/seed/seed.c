@@ -122,9 +122,7 @@ static void add_commands(struct emit *emit, const struct node *root)
 {
 	emit_plain(emit, "runcmd");
 	emit_list(emit);
-	emit_text(emit, "systemctl daemon-reload");
-	emit_text(emit, "systemctl enable --quiet migrant-ready.service");
-	emit_text(emit, "systemctl start --no-block migrant-ready.service");
+	emit_text(emit, seed_start_ready);
 	add_user_list(emit, root, "runcmd");
 	emit_list_end(emit);
 }

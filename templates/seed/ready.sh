@@ -1,10 +1,11 @@
 #!/bin/sh
 # Says to migrant that this guest is up, at every boot. After the first boot it also sees to it that
 # cloud-init does not run again: host key, users and address stay as they are, without the seed.
+finished=/var/lib/migrant/finished
 generator=/etc/systemd/system-generators/cloud-init-generator
 port=/dev/virtio-ports/org.migrant.ready
 
-if [ ! -L $generator ]; then
+if [ ! -e $finished ]; then
     until [ -e /run/cloud-init/result.json ]; do
         sleep 0.2
     done
@@ -14,9 +15,12 @@ d /run/cloud-init 0755 root root -
 L /run/cloud-init/status.json - - - - /var/lib/cloud/data/status.json
 L /run/cloud-init/result.json - - - - /var/lib/cloud/data/result.json
 CONF
+    # Its target is wanted by its generator or, in some boxes, by a link.
     mkdir -p ${generator%/*}
+    ln -sf /dev/null $generator
+    rm -f /etc/systemd/system/multi-user.target.wants/cloud-init.target
     sync
-    ln -s /dev/null $generator
+    touch $finished
     sync
 fi
 
