@@ -44,9 +44,9 @@ static bool is_harmless(const char *path)
 	return find_entry(subtree) != NULL;
 }
 
-static int refuse(const char *path, struct error *err)
+static int refuse(const char *what, struct error *err)
 {
-	error_set(err, EX_NOPERM, "the domain is not as migrant made it: %s", path);
+	error_set(err, EX_NOPERM, "the domain is not as migrant made it: %s", what);
 	return error_hint(err, "take the change back, or destroy the sandbox and make it anew");
 }
 
@@ -115,10 +115,12 @@ static int count_element(struct walk *walk, struct error *err)
 
 	if (!entry || strchr(walk->path, '@'))
 		return refuse(walk->path, err);
-	if (++walk->counts[entry - whitelist_entries] > entry->count && entry->count)
-		return error_set(err, EX_NOPERM,
-				 "the domain is not as migrant made it: more than %u of %s",
-				 entry->count, walk->path);
+	if (++walk->counts[entry - whitelist_entries] > entry->count && entry->count) {
+		_cleanup_free_ char *what =
+			text_format("more than %u of %s", entry->count, walk->path);
+
+		return refuse(what, err);
+	}
 	return 0;
 }
 
@@ -150,11 +152,10 @@ static int check_required(const struct walk *walk, struct error *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(required); i++) {
 		const struct whitelist_entry *entry = find_entry(required[i]);
+		_cleanup_free_ char *what = text_format("no %s", required[i]);
 
 		if (!entry || !walk->counts[entry - whitelist_entries])
-			return error_set(err, EX_NOPERM,
-					 "the domain is not as migrant made it: no %s",
-					 required[i]);
+			return refuse(what, err);
 	}
 	return 0;
 }
