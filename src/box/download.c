@@ -81,7 +81,8 @@ static int exit_code(CURLcode code, long status)
 		return EX_DATAERR;
 	case CURLE_URL_MALFORMAT:
 	case CURLE_UNSUPPORTED_PROTOCOL:
-		return EX_USAGE;
+		return status ? EX_UNAVAILABLE
+			      : EX_USAGE; /* a redirection, or what was asked for */
 	case CURLE_OPERATION_TIMEDOUT:
 		return EX_TEMPFAIL;
 	default:

@@ -21,6 +21,7 @@ def host(build):
             virsh -q -c qemu:///system pool-define-as migrant dir --target {POOL}
             virsh -q -c qemu:///system pool-start migrant
             """)
+        host.run("cmake", "--install", build, "--prefix", "/usr/local")
         host.run("install", build / "tests/pooltool", "/usr/local/bin/pooltool")
         host.lab = lab
         yield host

@@ -2,7 +2,7 @@
  * box/pool.h on the command line, so that pytest can try it against a real libvirtd:
  *
  *   pooltool store NAME FILE | replace NAME FILE | upload NAME FILE | load NAME MAX | has NAME |
- *            overlay NAME BASE FORMAT BYTES | delete NAME | list PREFIX
+ *            overlay NAME BASE FORMAT BYTES | delete NAME | list PREFIX | box NAME
  *
  * Errors are printed and coded as the program does it.
  */
@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/text.h"
-#include "box/pool.h"
+#include "box/box.h"
 #include "domain/libvirt.h"
 
 static int store(virStoragePoolPtr pool, const char *const *argv, bool replace, struct error *err)
@@ -62,6 +62,16 @@ static int list(virStoragePoolPtr pool, const char *prefix, struct error *err)
 	return 0;
 }
 
+static int load_box(virStoragePoolPtr pool, const char *name, struct error *err)
+{
+	_cleanup_box_ struct box box = {0};
+
+	if (box_load(pool, name, &box, err) < 0)
+		return -1;
+	puts(box.image);
+	return 0;
+}
+
 static int run(virStoragePoolPtr pool, int argc, const char *const *argv, struct error *err)
 {
 	uint64_t bytes;
@@ -84,6 +94,8 @@ static int run(virStoragePoolPtr pool, int argc, const char *const *argv, struct
 		return pool_delete(pool, argv[2], err);
 	if (argc == 3 && text_equal(argv[1], "list"))
 		return list(pool, argv[2], err);
+	if (argc == 3 && text_equal(argv[1], "box"))
+		return load_box(pool, argv[2], err);
 	return error_set(err, EX_USAGE, "unknown arguments");
 }
 
