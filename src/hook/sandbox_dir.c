@@ -11,8 +11,6 @@
 #include "base/file.h"
 #include "base/text.h"
 
-#define LOCK_FILE RUN_DIR "/lock"
-
 char *sandbox_directory(const char *name)
 {
 	return text_format(RUN_DIR "/%s", name);
@@ -32,35 +30,20 @@ static int make_directory(const char *path, struct error *err)
 	return 0;
 }
 
-/* Opens and locks the file. *ret_fd stays -1 when the file was removed while we waited for it. */
-static int try_lock(int *ret_fd, struct error *err)
+/* The directory itself is what is locked: a lock file would be one more thing to leave behind. */
+int sandbox_lock(int *ret_fd, struct error *err)
 {
 	_cleanup_close_ int fd = -1;
-	struct stat locked, named;
 
 	if (make_directory(RUN_DIR, err) < 0)
 		return -1;
-	fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 && errno == ENOENT)
-		return 0;
+	fd = open(RUN_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
-		return error_errno(err, EX_CANTCREAT, LOCK_FILE);
+		return error_errno(err, EX_CANTCREAT, RUN_DIR);
 	while (flock(fd, LOCK_EX) < 0)
 		if (errno != EINTR)
-			return error_errno(err, EX_OSERR, LOCK_FILE);
-	if (fstat(fd, &locked) < 0)
-		return error_errno(err, EX_OSERR, LOCK_FILE);
-	if (stat(LOCK_FILE, &named) == 0 && named.st_ino == locked.st_ino)
-		*ret_fd = take_fd(&fd);
-	return 0;
-}
-
-int sandbox_lock(int *ret_fd, struct error *err)
-{
-	*ret_fd = -1;
-	while (*ret_fd < 0)
-		if (try_lock(ret_fd, err) < 0)
-			return -1;
+			return error_errno(err, EX_OSERR, "cannot lock " RUN_DIR);
+	*ret_fd = take_fd(&fd);
 	return 0;
 }
 
@@ -69,17 +52,9 @@ void sandbox_directory_sweep(void)
 	_cleanup_closedir_ DIR *dir = opendir(RUN_DIR);
 	const struct dirent *entry;
 
-	while (dir && (entry = readdir(dir))) {
-		/* Of a hook that was killed while it wrote: the lock is ours, so nobody writes now.
-		 */
+	while (dir && (entry = readdir(dir)))
 		if (text_ends(entry->d_name, ".tmp"))
 			(void)!unlinkat(dirfd(dir), entry->d_name, 0);
-		else if (entry->d_name[0] != '.' && !text_equal(entry->d_name, "lock"))
-			return;
-	}
-	(void)!unlink(LOCK_FILE);
-	(void)!rmdir(RUN_DIR);
-	(void)!rmdir(NETNS_DIR); /* stays when others have namespaces */
 }
 
 int sandbox_directory_make(const char *name, struct error *err)

@@ -19,7 +19,7 @@ MUST_CHECK int sandbox_directory_make(const char *name, struct error *err);
 /* The record goes first, then the rest. Absent is fine. */
 MUST_CHECK int sandbox_directory_remove(const char *name, struct error *err);
 
-/* Removes RUN_DIR and the lock, held by the caller, when no sandbox is left. */
+/* Removes half-written files of a hook that was killed; the caller holds the lock. */
 void sandbox_directory_sweep(void);
 
 MUST_CHECK int sandbox_record_store(const struct record *record, struct error *err);
