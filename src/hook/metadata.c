@@ -14,7 +14,8 @@
 #include "network/wire.h"
 
 #define BAD	 EX_DATAERR
-#define TEXT_MAX 4096 /* bytes of any one value */
+#define TEXT_MAX 4096			   /* bytes of any one value */
+#define BX(text) ((const xmlChar *)(text)) /* libxml2's own cast drops the const */
 
 static bool is_printable(const char *text)
 {
@@ -153,13 +154,13 @@ static void check(int result)
 
 static void write_text(xmlTextWriterPtr writer, const char *element, const char *text)
 {
-	check(xmlTextWriterWriteElementNS(writer, BAD_CAST METADATA_PREFIX, BAD_CAST element, NULL,
-					  BAD_CAST text));
+	check(xmlTextWriterWriteElementNS(writer, BX(METADATA_PREFIX), BX(element), NULL,
+					  BX(text)));
 }
 
 static void write_attribute(xmlTextWriterPtr writer, const char *name, const char *value)
 {
-	check(xmlTextWriterWriteAttribute(writer, BAD_CAST name, BAD_CAST value));
+	check(xmlTextWriterWriteAttribute(writer, BX(name), BX(value)));
 }
 
 static void write_number(xmlTextWriterPtr writer, const char *name, unsigned int number)
@@ -171,8 +172,7 @@ static void write_number(xmlTextWriterPtr writer, const char *name, unsigned int
 
 static void start_element(xmlTextWriterPtr writer, const char *name, const char *uri)
 {
-	check(xmlTextWriterStartElementNS(writer, BAD_CAST METADATA_PREFIX, BAD_CAST name,
-					  BAD_CAST uri));
+	check(xmlTextWriterStartElementNS(writer, BX(METADATA_PREFIX), BX(name), BX(uri)));
 }
 
 static void write_wire(const struct wire *wire, xmlTextWriterPtr writer)
@@ -224,7 +224,7 @@ void metadata_write(const struct metadata *metadata, xmlTextWriterPtr writer)
 static bool is_ours(const xmlNode *node)
 {
 	return node->type == XML_ELEMENT_NODE && node->ns &&
-	       xmlStrEqual(node->ns->href, BAD_CAST METADATA_URI);
+	       xmlStrEqual(node->ns->href, BX(METADATA_URI));
 }
 
 static const char *node_name(const xmlNode *node)
