@@ -151,14 +151,14 @@ def test_checksums_that_anybody_on_the_way_could_change(host, box, web):
 def signer(host, web):
     """Signs as a vendor would: signer(name, clear=False); its keyring is keyring.gpg."""
     host.sh(f"""
-        export GNUPGHOME=/root/gnupg; mkdir -m 700 -p $GNUPGHOME
+        export GNUPGHOME=/run/gnupg; mkdir -m 700 -p $GNUPGHOME
         gpg --batch --quiet --pinentry-mode loopback --passphrase '' --quick-generate-key vendor@test ed25519 sign never
         gpg --batch --quiet --export >{WEB}/keyring.gpg
         """)
 
     def sign(name, clear=False):
         how = "--clear-sign" if clear else "--detach-sign"
-        host.sh(f"GNUPGHOME=/root/gnupg gpg --batch --quiet --yes {how} --output {WEB}/{name}.sig {WEB}/{name}")
+        host.sh(f"GNUPGHOME=/run/gnupg gpg --batch --quiet --yes {how} --output {WEB}/{name}.sig {WEB}/{name}")
 
     return sign
 
