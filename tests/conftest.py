@@ -1,13 +1,17 @@
 """Shared by rings 2 and 3: where the build is, and that nothing is skipped where all must work."""
 
+import hashlib
 import os
 import pathlib
+import shutil
 import sys
 
 import pytest
 
 TESTS = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(TESTS / "lab"))
+POOL = "/var/lib/libvirt/images/migrant"
+BOX = "debian-12"
 
 
 def must_work():
@@ -30,3 +34,35 @@ def build():
     path = pathlib.Path(os.environ.get("MIGRANT_BUILD", TESTS.parent / "build-dev"))
     assert (path / "migrant").exists(), f"{path} holds no build: cmake --preset dev && cmake --build --preset dev"
     return path
+
+
+def recipe_key():
+    """Changes when anything does that the box is made from."""
+    digest = hashlib.sha256()
+    boxes = TESTS.parent / "boxes"
+    recipe = [boxes / f"{BOX}.yaml", boxes / "image.sh", *sorted((boxes / BOX).glob("**/*"))]
+    for path in recipe:
+        if path.is_file():
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@pytest.fixture(scope="session")
+def box_files(build):
+    """A directory with the pool's volumes of the built box, made by `migrant box build` itself."""
+    from lab import Lab
+
+    cache = build / "box-cache" / recipe_key()
+    if (cache / "complete").exists():
+        return cache
+    shutil.rmtree(cache, ignore_errors=True)
+    cache.mkdir(parents=True)
+    with Lab(online=True) as lab:
+        lab.install(build)
+        lab.host.run("migrant", "box", "build", BOX, user="dev", cwd="/home/dev", timeout=1200)
+        pool = pathlib.Path(f"/proc/{lab.host.pid}/root{POOL}")
+        for volume in pool.iterdir():
+            shutil.copy2(volume, cache / volume.name)
+            os.chown(cache / volume.name, volume.stat().st_uid, volume.stat().st_gid)
+    (cache / "complete").touch()
+    return cache
