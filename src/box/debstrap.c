@@ -71,7 +71,7 @@ char **debstrap_argv(const struct debstrap *debstrap)
 		"--variant=minbase",
 		"--format=null",
 		"--skip=cleanup",
-		"--keyring=" DEBIAN_KEYRING,
+		"--keyring=" DEBIAN_KEYRING, // NOLINT(bugprone-suspicious-missing-comma)
 		"--dpkgopt=path-exclude=/usr/share/doc/*",
 		"--dpkgopt=path-include=/usr/share/doc/*/copyright",
 		"--dpkgopt=path-exclude=/usr/share/info/*",

@@ -167,6 +167,8 @@ static int expect(const struct fetch *fetch, struct digest *ret_digest, struct e
 
 	if (text && checksum_parse(text, ret_digest) == 0)
 		return 0;
+	if (!url)
+		return error_set(err, EX_USAGE, "an image needs a checksum");
 	if (text_starts(url, "sha256:") || text_starts(url, "sha512:"))
 		return error_set(err, EX_USAGE, "'%s' is not sha256: or sha512: and all its digits",
 				 url);

@@ -143,6 +143,7 @@ static void show_text(const struct description *description, const struct box *b
 {
 	_cleanup_strbuf_ struct strbuf names = STRBUF_INIT;
 
+	/* cppcheck-suppress nullPointerRedundantCheck ; one of the two is there */
 	print_pair("name:", description ? description->name : box->name);
 	print_pair("summary:", description ? description->summary : NULL);
 	print_pair("login:", description ? description->login : NULL);

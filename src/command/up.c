@@ -139,8 +139,10 @@ static char *what_provision(const struct up *up)
 			   up->project.config.provision_count == 1 ? "" : "s");
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): members of an initialiser */
 #define STEP(step, does, when, with, back) \
 	.name = step, .what = does, .applies = when, .apply = with, .undo = back
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* clang-format off */
 const struct up_step up_steps[] = {

@@ -49,6 +49,7 @@ void taken_add_routes(struct taken *taken, const char *text)
 	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
 		unsigned int destination, mask;
 
+		// NOLINTNEXTLINE(cert-err34-c): at most eight hex digits cannot overflow
 		if (sscanf(line, "%*s %8x %*x %*x %*d %*d %*d %8x", &destination, &mask) == 2)
 			add_v4(taken, (struct in_addr){destination}, (struct in_addr){mask});
 	}
