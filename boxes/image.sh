@@ -5,7 +5,7 @@
 set -eu
 root=$1
 
-rm -rf "$root"/boot/* "$root"/vmlinuz* "$root"/initrd.img* "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* \
+rm -rf "${root:?}"/boot/* "$root"/vmlinuz* "$root"/initrd.img* "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* \
 	"$root"/var/cache/debconf/*-old "$root"/var/lib/dpkg/*-old "$root"/var/log/apt/* \
 	"$root"/var/log/*.log "$root"/tmp/* "$root"/etc/apt/apt.conf.d/00mmdebstrap
 rm -f "$root/var/lib/dbus/machine-id" "$root/usr/sbin/policy-rc.d"
