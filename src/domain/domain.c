@@ -5,6 +5,7 @@
 #include "domain/domain.h"
 
 #include <libvirt/virterror.h>
+#include <libxml/parser.h>
 
 #include "base/text.h"
 #include "domain/domain_xml.h"
@@ -162,6 +163,44 @@ int domain_limit_memory(virDomainPtr handle, uint64_t bytes, struct error *err)
 	memcpy(limit.field, VIR_DOMAIN_MEMORY_HARD_LIMIT, sizeof(VIR_DOMAIN_MEMORY_HARD_LIMIT));
 	if (virDomainSetMemoryParameters(handle, &limit, 1, VIR_DOMAIN_AFFECT_LIVE) < 0)
 		return libvirt_error(err, EX_UNAVAILABLE, "cannot limit the guest's memory");
+	return 0;
+}
+
+/* @xml without its <memtune>, or NULL when it is not XML. */
+static char *without_memtune(const char *xml)
+{
+	xmlDocPtr doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL,
+				      XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+	xmlNodePtr node = doc ? xmlDocGetRootElement(doc)->children : NULL;
+	xmlChar *dump = NULL;
+	char *text;
+	int length;
+
+	while (node && !text_equal((const char *)node->name, "memtune"))
+		node = node->next;
+	if (node) {
+		xmlUnlinkNode(node);
+		xmlFreeNode(node);
+	}
+	if (doc)
+		xmlDocDumpMemory(doc, &dump, &length);
+	text = text_dup((const char *)dump);
+	xmlFree(dump);
+	xmlFreeDoc(doc);
+	return text;
+}
+
+int domain_unlimit_saved(virDomainPtr handle, struct error *err)
+{
+	_cleanup_free_ char *xml = NULL;
+	_cleanup_free_ char *changed = NULL;
+
+	if (virDomainHasManagedSaveImage(handle, 0) != 1)
+		return 0;
+	xml = virDomainManagedSaveGetXMLDesc(handle, 0);
+	changed = xml ? without_memtune(xml) : NULL;
+	if (!changed || virDomainManagedSaveDefineXML(handle, changed, 0) < 0)
+		return libvirt_error(err, EX_SOFTWARE, "cannot prepare the saved memory");
 	return 0;
 }
 

@@ -61,6 +61,12 @@ MUST_CHECK int domain_define(virConnectPtr connection, const char *xml, virDomai
 			     struct error *err);
 
 /*
+ * Takes the limit of domain_limit_memory() out of saved memory, before the guest is started from it:
+ * libvirt has written it down there and would let QEMU lock that much. No saved memory is fine.
+ */
+MUST_CHECK int domain_unlimit_saved(virDomainPtr handle, struct error *err);
+
+/*
  * Limits what a running (or paused) guest and its QEMU use on the host. EX_UNAVAILABLE where the
  * host has no memory cgroup.
  */
