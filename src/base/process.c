@@ -17,6 +17,7 @@
 #include "base/interrupt.h"
 #include "base/text.h"
 
+#define IDLE_MS	    1000
 #define ERRORS_TAIL 8192
 
 extern char **environ;
@@ -172,6 +173,18 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+void (*process_idle)(void);
+
+int process_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+	bool in_slices = process_idle && (timeout_ms < 0 || timeout_ms > IDLE_MS);
+	int ready = poll(fds, count, in_slices ? IDLE_MS : timeout_ms);
+
+	if (ready == 0 && process_idle)
+		process_idle();
+	return ready;
+}
+
 enum wait_end { END_REACHED, END_TIMEOUT, END_INTERRUPTED };
 
 /*
@@ -198,7 +211,7 @@ static enum wait_end wait_end(const struct process *process, int64_t deadline)
 
 		if (deadline && left <= 0)
 			return END_TIMEOUT;
-		if (poll(fds, ARRAY_SIZE(fds), (int)left) <= 0)
+		if (process_poll(fds, ARRAY_SIZE(fds), (int)left) <= 0)
 			continue;
 		if (fds[0].revents)
 			return END_REACHED;
@@ -304,7 +317,7 @@ static enum wait_end collect(int output_fd, int errors_fd, int64_t deadline, siz
 
 		if (deadline && left <= 0)
 			return END_TIMEOUT;
-		if (poll(fds, ARRAY_SIZE(fds), (int)left) < 0)
+		if (process_poll(fds, ARRAY_SIZE(fds), (int)left) < 0)
 			continue;
 		if (fds[2].fd >= 0 && fds[2].revents)
 			return END_INTERRUPTED;

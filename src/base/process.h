@@ -8,6 +8,7 @@
 #ifndef BASE_PROCESS_H
 #define BASE_PROCESS_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -39,6 +40,15 @@ struct process {
 		.input = PROCESS_NULL, .output = PROCESS_NULL, .errors = PROCESS_INHERIT, \
 		.pidfd = -1,                                                              \
 	}
+
+/*
+ * What else has to be done while a child is waited for: called about once a second from
+ * process_poll(). NULL: nothing.
+ */
+extern void (*process_idle)(void);
+
+/* poll(2) for waits on a child; may return 0 before the time is over. */
+int process_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 
 /* Full path of program @name in PROCESS_PATH, or NULL. The caller frees. */
 char *process_find(const char *name);

@@ -8,7 +8,28 @@
 #include <limits.h>
 
 #include "base/interrupt.h"
+#include "base/process.h"
 #include "domain/libvirt.h"
+
+static void on_turn(int timer, void *data)
+{
+	(void)timer;
+	(void)data;
+}
+
+/*
+ * One turn of the loop that waits for nothing. The daemon closes a connection whose client leaves
+ * its keep-alive messages unanswered for half a minute; ssh into a slow guest takes longer.
+ */
+static void turn(void)
+{
+	int timer = virEventAddTimeout(0, on_turn, NULL, NULL);
+
+	if (timer < 0)
+		return;
+	virEventRunDefaultImpl();
+	virEventRemoveTimeout(timer);
+}
 
 void wait_init(void)
 {
@@ -17,6 +38,7 @@ void wait_init(void)
 	if (!registered && virEventRegisterDefaultImpl() < 0)
 		abort(); /* fails only when memory or descriptors run out */
 	registered = true;
+	process_idle = turn;
 }
 
 static void on_timeout(int timer, void *data)

@@ -135,7 +135,7 @@ static bool follow(int fd, struct ansible_log *log)
 	ssize_t got = 1;
 
 	while (got != 0) {
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+		if (process_poll(fds, ARRAY_SIZE(fds), -1) <= 0)
 			continue;
 		if (fds[1].revents)
 			return false;

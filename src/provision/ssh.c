@@ -216,7 +216,7 @@ static bool follow(const struct process *process, int log_fd, struct strbuf *log
 	};
 
 	for (;;) {
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+		if (process_poll(fds, ARRAY_SIZE(fds), -1) < 0)
 			continue;
 		drain(log_fd, log);
 		if (fds[0].revents)

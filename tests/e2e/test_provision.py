@@ -108,6 +108,17 @@ def test_failure_names_the_task_and_keeps_the_guest(world, project):
     assert world.migrant("provision", "--with", "none.yml", cwd=project, check=False).returncode == 64
 
 
+def test_a_long_task_does_not_cost_the_connection(world, project):
+    """libvirt's daemon hangs up on a client that is silent for half a minute."""
+    log = "/var/log/libvirt/libvirtd.log"
+    write(world, f"{project}/long.yml", "- hosts: all\n  gather_facts: false\n  tasks:\n"
+          "    - ansible.builtin.command: {argv: [sleep, \"45\"]}\n")
+    write(world, f"{project}/Migrantfile", MIGRANTFILE + "provision: [{ansible: long.yml}]\n")
+    before = world.host.run("cat", log).stdout.count("keepalive timeout")
+    world.migrant("provision", cwd=project, timeout=300)
+    assert world.host.run("cat", log).stdout.count("keepalive timeout") == before
+
+
 def test_interrupted(world, project):
     write(world, f"{project}/slow.yml", "- hosts: all\n  gather_facts: false\n  tasks:\n"
           "    - ansible.builtin.command: {argv: [sleep, \"600\"]}\n")
