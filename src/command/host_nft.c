@@ -5,13 +5,14 @@
  */
 #include "command/host.h"
 
-#include <json-c/json.h>
 #include <nftables/libnftables.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "base/text.h"
+#include "network/firewall.h"
+#include "network/nft.h"
 
 /* Exit statuses of the child that tries, besides 0: all work. */
 #define TRY_NO_NAMESPACE 100
@@ -112,72 +113,38 @@ void host_nftables_check(struct host_finding *found)
 		finding_hint(found, "sudo migrant doctor tries it as root");
 }
 
-/* "FAMILY TABLE CHAIN" of the first chain that forwards nothing by default, or NULL. */
-static char *dropping_chain(const char *json)
+/* Takes the first line apart: what drops, and the rule that helps. */
+static void found_block(struct host_finding *found, const char *lines)
 {
-	struct json_object *document = json_tokener_parse(json);
-	struct json_object *list = NULL;
-	char *name = NULL;
+	static const char label[] = "warning: ", middle[] = "; this lets it through: ";
+	_cleanup_free_ char *line = text_dup_n(lines, strcspn(lines, "\n"));
+	char *text = text_starts(line, label) ? line + strlen(label) : line;
+	char *rule = strstr(text, middle);
 
-	json_object_object_get_ex(document, "nftables", &list);
-	for (size_t i = 0; !name && json_object_is_type(list, json_type_array) &&
-			   i < json_object_array_length(list);
-	     i++) {
-		struct json_object *chain = NULL;
-		const char *text[5] = {NULL};
-		static const char *const keys[] = {"family", "table", "name", "hook", "policy"};
-
-		json_object_object_get_ex(json_object_array_get_idx(list, i), "chain", &chain);
-		for (size_t key = 0; key < ARRAY_SIZE(keys); key++) {
-			struct json_object *value = NULL;
-
-			json_object_object_get_ex(chain, keys[key], &value);
-			text[key] = json_object_get_string(value);
-		}
-		if (text_equal(text[3], "forward") && text_equal(text[4], "drop"))
-			name = text_format("%s %s %s", text[0], text[1], text[2]);
-	}
-	json_object_put(document);
-	return name;
-}
-
-/* The rules that let the uplinks of sandboxes through; Docker keeps a chain for such rules. */
-static void hint_at_rules(struct host_finding *found, const char *chain, const char *json)
-{
-	const char *iptables = strstr(json, "\"DOCKER-USER\"") ? "DOCKER-USER" : "FORWARD";
-
-	if (text_equal(chain, "ip filter FORWARD"))
-		return finding_hint(found,
-				    "sudo iptables -I %s -i mgu+ -j ACCEPT; "
-				    "sudo iptables -I %s -o mgu+ -j ACCEPT",
-				    iptables, iptables);
-	finding_hint(found, "let it accept what comes from and goes to the interfaces mgu*");
+	if (rule)
+		*rule = '\0';
+	finding_set(found, HOST_WARNING, "%s", text);
+	if (rule)
+		finding_hint(found, "sudo %s", rule + strlen(middle));
 }
 
 void host_forward_check(struct host_finding *found)
 {
-	_cleanup_free_ char *chain = NULL;
-	const char *json = "";
-	struct nft_ctx *nft;
+	_cleanup_strbuf_ struct strbuf lines = STRBUF_INIT;
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_free_ char *ruleset = NULL;
 
 	if (geteuid() != 0) {
 		finding_set(found, HOST_WARNING, "only root can see the host's firewall");
 		return finding_hint(found, "sudo migrant doctor");
 	}
-	nft = new_context();
-	nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_TERSE);
-	if (load(nft, "list chains"))
-		json = nft_ctx_get_output_buffer(nft);
-	chain = dropping_chain(json);
-	if (!chain) {
-		finding_set(found, HOST_OK,
-			    "no firewall of the host drops forwarded packets by default");
-	} else {
-		finding_set(found, HOST_WARNING,
-			    "the host's firewall (%s) drops what it does not know: "
-			    "guests may reach nothing",
-			    chain);
-		hint_at_rules(found, chain, json);
+	if (nft_list("ruleset", &ruleset, &err) < 0) {
+		finding_from_error(found, &err);
+		found->state = HOST_WARNING; /* rules of an old iptables cannot be listed */
+		return;
 	}
-	nft_ctx_free(nft);
+	firewall_blocks(ruleset, &lines);
+	if (lines.length)
+		return found_block(found, lines.text);
+	finding_set(found, HOST_OK, "no firewall of the host drops what sandboxes send");
 }

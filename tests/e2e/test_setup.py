@@ -193,3 +193,17 @@ def test_remove(host):
     assert set(set_up(host, "--remove").values()) == {"ok"}
     set_up(host)
     assert "box-somebody.json" in host.host.run("virsh", "-q", "-c", "qemu:///system", "vol-list", "migrant").stdout
+
+
+def test_a_firewall_of_the_host(ready):
+    """What would drop the traffic of sandboxes is named with the rule that helps, and the rule helps."""
+    ready.host.sh("nft add table ip filter; "
+                  "nft 'add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'")
+    result = migrant(ready, "doctor", "--json")
+    check = {check["name"]: check for check in json.loads(result.stdout)["checks"]}["forwarding"]
+    assert check["state"] == "warning" and "FORWARD" in check["text"]
+    assert check["hint"].startswith("sudo nft insert rule ip filter FORWARD ")
+    ready.host.sh(check["hint"].removeprefix("sudo "))
+    assert doctor(ready)["forwarding"][0] == "ok"
+    ready.host.sh("nft delete table ip filter")
+    assert "root" in doctor(ready, user="dev")["forwarding"][1]
