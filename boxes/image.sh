@@ -3,7 +3,7 @@
 # file system in the file that is our standard input (opened for writing, too). That file belongs to the user who builds,
 # whom we do not see from inside the user namespace; the descriptor needs no path.
 set -eu
-root=$1
+root=${1:?}
 
 rm -rf "${root:?}"/boot/* "$root"/vmlinuz* "$root"/initrd.img* "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* \
 	"$root"/var/cache/debconf/*-old "$root"/var/lib/dpkg/*-old "$root"/var/log/apt/* \

@@ -71,7 +71,6 @@ char **debstrap_argv(const struct debstrap *debstrap)
 		"--variant=minbase",
 		"--format=null",
 		"--skip=cleanup",
-		"--keyring=" DEBIAN_KEYRING, // NOLINT(bugprone-suspicious-missing-comma)
 		"--dpkgopt=path-exclude=/usr/share/doc/*",
 		"--dpkgopt=path-include=/usr/share/doc/*/copyright",
 		"--dpkgopt=path-exclude=/usr/share/info/*",
@@ -85,6 +84,7 @@ char **debstrap_argv(const struct debstrap *debstrap)
 	add(&argv, text_dup(debstrap->as_root ? "--mode=root" : "--mode=unshare"));
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
 		add(&argv, text_dup(fixed[i]));
+	add(&argv, text_format("--keyring=%s", DEBIAN_KEYRING));
 	for (const char *const *option = debstrap->options; option && *option; option++)
 		add(&argv, text_format("--aptopt=%s", *option));
 	add(&argv, text_format("--include=%s", packages));

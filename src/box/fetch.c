@@ -143,7 +143,6 @@ static int read_checksums(const struct fetch *fetch, const char *url, struct str
 {
 	const struct description *description = &fetch->description;
 	_cleanup_close_ int fd = scratch_file(err);
-	_cleanup_free_ char *name = NULL;
 
 	if (!is_trustworthy(url)) {
 		error_set(err, EX_USAGE,
@@ -160,8 +159,8 @@ static int read_checksums(const struct fetch *fetch, const char *url, struct str
 static int expect(const struct fetch *fetch, struct digest *ret_digest, struct error *err)
 {
 	const struct description *description = &fetch->description;
-	const char *text = fetch->described ? description->checksum : fetch->checksum;
-	const char *url = fetch->described ? description->checksums : fetch->checksum;
+	const char *text = description->checksum ? description->checksum : fetch->checksum;
+	const char *url = description->checksums ? description->checksums : fetch->checksum;
 	_cleanup_strbuf_ struct strbuf checksums = STRBUF_INIT;
 	_cleanup_free_ char *file = base_name(fetch->image);
 

@@ -193,13 +193,11 @@ static virStorageVolPtr make_volume(virStoragePoolPtr pool, const struct volume 
 	return volume;
 }
 
-/* Makes the volume and fills it; a failure leaves none. */
-static int store_new(virStoragePoolPtr pool, const char *name, const struct source *source,
-		     unsigned int mode, struct error *err)
+static int fill_new(virStoragePoolPtr pool, const char *name, const struct source *source,
+		    unsigned int mode, struct error *err)
 {
 	const struct volume description = {
 		.name = name, .format = "raw", .capacity = source->length, .mode = mode};
-	_cleanup_interrupt_ struct interrupt interrupt = interrupt_hold();
 	_cleanup_volume_ virStorageVolPtr volume = make_volume(pool, &description, err);
 
 	if (!volume)
@@ -208,6 +206,17 @@ static int store_new(virStoragePoolPtr pool, const char *name, const struct sour
 		return 0;
 	virStorageVolDelete(volume, 0);
 	return -1;
+}
+
+/* Makes the volume and fills it; a failure or a signal leaves none. */
+static int store_new(virStoragePoolPtr pool, const char *name, const struct source *source,
+		     unsigned int mode, struct error *err)
+{
+	struct interrupt interrupt = interrupt_hold();
+	int result = fill_new(pool, name, source, mode, err);
+
+	interrupt_release(&interrupt);
+	return result;
 }
 
 int pool_store_fd(virStoragePoolPtr pool, const char *name, int fd, uint64_t length,

@@ -10,21 +10,23 @@
 #include "base/parse.h"
 #include "base/text.h"
 
+#define BX(text) ((const xmlChar *)(text)) /* libxml2's own cast drops the const */
+
 static void element(xmlTextWriterPtr writer, const char *name, const char *text)
 {
-	if (xmlTextWriterWriteElement(writer, BAD_CAST name, BAD_CAST text) < 0)
+	if (xmlTextWriterWriteElement(writer, BX(name), BX(text)) < 0)
 		abort();
 }
 
 static void start(xmlTextWriterPtr writer, const char *name)
 {
-	if (xmlTextWriterStartElement(writer, BAD_CAST name) < 0)
+	if (xmlTextWriterStartElement(writer, BX(name)) < 0)
 		abort();
 }
 
 static void attribute(xmlTextWriterPtr writer, const char *name, const char *text)
 {
-	if (xmlTextWriterWriteAttribute(writer, BAD_CAST name, BAD_CAST text) < 0)
+	if (xmlTextWriterWriteAttribute(writer, BX(name), BX(text)) < 0)
 		abort();
 }
 
@@ -40,7 +42,7 @@ static void bytes(xmlTextWriterPtr writer, const char *name, uint64_t value)
 
 	start(writer, name);
 	attribute(writer, "unit", "bytes");
-	if (xmlTextWriterWriteString(writer, BAD_CAST text) < 0)
+	if (xmlTextWriterWriteString(writer, BX(text)) < 0)
 		abort();
 	end(writer);
 }

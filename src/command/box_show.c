@@ -138,20 +138,18 @@ static void print_pair(const char *key, const char *text)
 	print_escaped(text);
 }
 
-static void show_text(const struct description *description, const struct box *box,
-		      char *const *users)
+static void show_description(const struct description *description)
+{
+	print_pair("name:", description->name);
+	print_pair("summary:", description->summary);
+	print_pair("login:", description->login);
+	print_pair("from:", description->url ? description->url : "a recipe");
+}
+
+static void show_box(const struct box *box, char *const *users)
 {
 	_cleanup_strbuf_ struct strbuf names = STRBUF_INIT;
 
-	/* cppcheck-suppress nullPointerRedundantCheck ; one of the two is there */
-	print_pair("name:", description ? description->name : box->name);
-	print_pair("summary:", description ? description->summary : NULL);
-	print_pair("login:", description ? description->login : NULL);
-	print_pair("installed:", box ? "yes" : "no");
-	if (!box) {
-		print_pair("from:", description->url ? description->url : "a recipe");
-		return;
-	}
 	print_pair("source:", box->source);
 	print_pair("created:", box->created);
 	print_pair("sha256:", box->digest);
@@ -163,6 +161,18 @@ static void show_text(const struct description *description, const struct box *b
 	for (; users && *users; users++)
 		strbuf_addf(&names, "%s%s", names.length ? ", " : "", *users);
 	print_pair("used by:", names.length ? names.text : "nobody");
+}
+
+static void show_text(const struct description *description, const struct box *box,
+		      char *const *users)
+{
+	if (description)
+		show_description(description);
+	else if (box)
+		print_pair("name:", box->name);
+	print_pair("installed:", box ? "yes" : "no");
+	if (box)
+		show_box(box, users);
 }
 
 void box_show_info(const struct description *description, const struct box *box, char *const *users,
