@@ -61,8 +61,8 @@ MUST_CHECK int domain_define(virConnectPtr connection, const char *xml, virDomai
 			     struct error *err);
 
 /*
- * Takes the limit of domain_limit_memory() out of saved memory, before the guest is started from it:
- * libvirt has written it down there and would let QEMU lock that much. No saved memory is fine.
+ * Takes the limit of domain_limit_memory() out of saved memory, before the guest is started from
+ * it: libvirt has written it down there and would let QEMU lock that much. No saved memory is fine.
  */
 MUST_CHECK int domain_unlimit_saved(virDomainPtr handle, struct error *err);
 

@@ -47,7 +47,7 @@ def is_owned(lab):
 
 
 def leftovers(lab):
-    return lab.host.sh("ls -d /home/dev/.cache/migrant/provision* 2>/dev/null; pgrep -a ansible || true").stdout
+    return lab.host.sh("ls -d /home/dev/.cache/migrant/provision* 2>/dev/null || true; pgrep -a ansible || true").stdout
 
 
 @pytest.fixture(scope="module")
