@@ -156,6 +156,9 @@ int link_add_tap(const char *name, struct error *err)
 	memcpy(request.ifr_name, name, strlen(name) + 1);
 	if (ioctl(fd, TUNSETIFF, &request) < 0)
 		return error_errno(err, EX_OSERR, "cannot make the tap %s", name);
+	/* Without an owner anybody may attach to it (see tun_not_capable() in the kernel). */
+	if (ioctl(fd, TUNSETOWNER, 0) < 0)
+		return error_errno(err, EX_OSERR, "cannot own the tap %s", name);
 	if (ioctl(fd, TUNSETPERSIST, 1) < 0)
 		return error_errno(err, EX_OSERR, "cannot keep the tap %s", name);
 	return 0;

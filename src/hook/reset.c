@@ -38,6 +38,7 @@ static void reset_descriptors(void)
 
 static void reset_signals(void)
 {
+	static const int ignored[] = {SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU};
 	struct sigaction action = {.sa_handler = SIG_DFL};
 	const struct itimerval none = {0};
 	sigset_t empty;
@@ -47,9 +48,13 @@ static void reset_signals(void)
 	sigemptyset(&empty);
 	if (sigprocmask(SIG_SETMASK, &empty, NULL) < 0 || setitimer(ITIMER_REAL, &none, NULL) < 0)
 		_exit(FAILED);
-	/* A reader that goes away must not stop a teardown half-way. */
+	/*
+	 * Neither a reader that goes away nor a terminal, which signals set-uid programs as well,
+	 * may stop a teardown half-way, or for good with the lock that everybody waits for.
+	 */
 	action.sa_handler = SIG_IGN;
-	sigaction(SIGPIPE, &action, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
+		sigaction(ignored[i], &action, NULL);
 }
 
 static void reset_limits(void)

@@ -147,7 +147,9 @@ def child_of(popen, deadline=5):
         children = path.read_text().split()
         if children:
             return int(children[0])
-        if pathlib.Path(f"/proc/{popen.pid}/comm").read_text().strip() != "nsenter":
+        # A new process has our name for a moment after its exec() was seen to succeed.
+        names = "nsenter", pathlib.Path("/proc/self/comm").read_text().strip()
+        if pathlib.Path(f"/proc/{popen.pid}/comm").read_text().strip() not in names:
             return popen.pid
         time.sleep(0.01)
     raise Failed("nsenter started nothing")

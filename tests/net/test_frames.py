@@ -2,7 +2,7 @@
 
 import pytest
 from scapy.all import ARP, BOOTP, DHCP, IP, IPv6, LLC, SNAP, STP, TCP, UDP, Dot1AD, Dot1Q, Dot3, Ether, ICMPv6ND_RA, \
-    ICMPv6NDOptRDNSS, Raw
+    ICMPv6NDOptRDNSS, IPOption_LSRR, IPOption_RR, IPOption_Router_Alert, Raw
 
 from conftest import GATEWAY, GUEST, GUEST_MAC, send_frames
 from lab import LAN_PEER, WEB, differences
@@ -41,6 +41,9 @@ DROP = {
     "the gateway's MAC": Ether(src=GATEWAY_MAC, dst=GATEWAY_MAC) / PACKET,
     "broadcast IPv4": Ether(src=GUEST_MAC, dst=ALL) / PACKET,
     "multicast": Ether(src=GUEST_MAC, dst="01:00:5e:00:00:fb") / IP(src=GUEST, dst="224.0.0.251") / UDP(dport=5353),
+    "a record of the way": Ether(**FROM) / IP(src=GUEST, dst=WEB, options=IPOption_RR(routers=["0.0.0.0"] * 3)) / UDP(dport=9),
+    "a source route": Ether(**FROM) / IP(src=GUEST, dst=WEB, options=IPOption_LSRR(routers=[LAN_PEER])) / UDP(dport=9),
+    "router alert": Ether(**FROM) / IP(src=GUEST, dst=WEB, options=IPOption_Router_Alert()) / UDP(dport=9),
     "DHCP as a server": Ether(src=GUEST_MAC, dst=ALL) / IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=67, dport=68),
     "something else from nowhere": Ether(**FROM) / IP(src="0.0.0.0", dst=WEB) / UDP(sport=9, dport=9),
     "gratuitous ARP for the gateway": Ether(src=GUEST_MAC, dst=ALL)
