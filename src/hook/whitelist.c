@@ -124,6 +124,40 @@ static int count_element(struct walk *walk, struct error *err)
 	return 0;
 }
 
+/* The value of an attribute without a namespace, or "". */
+static const char *attribute(const xmlNode *node, const char *name)
+{
+	for (const xmlAttr *attr = node->properties; attr; attr = attr->next)
+		if (text_equal((const char *)attr->name, name) && attr->children &&
+		    attr->children->content)
+			return (const char *)attr->children->content;
+	return "";
+}
+
+/* The same of a child element. */
+static const char *child_attribute(const xmlNode *node, const char *child_name, const char *name)
+{
+	for (const xmlNode *child = node->children; child; child = child->next)
+		if (child->type == XML_ELEMENT_NODE &&
+		    text_equal((const char *)child->name, child_name))
+			return attribute(child, name);
+	return "";
+}
+
+/*
+ * An overlay that was opened as raw once would let the guest write its header, and so name any file
+ * of the host for the time when it is opened as qcow2 again.
+ */
+static int check_format(const xmlNode *disk, struct error *err)
+{
+	const char *file = child_attribute(disk, "source", "file");
+	const char *format = text_ends(file, ".qcow2") ? "qcow2" : "raw";
+
+	if (!text_equal(child_attribute(disk, "driver", "type"), format))
+		return refuse("devices/disk/driver@type", err);
+	return 0;
+}
+
 static int check_element(struct walk *walk, const xmlNode *node, unsigned int depth,
 			 struct error *err)
 {
@@ -140,6 +174,8 @@ static int check_element(struct walk *walk, const xmlNode *node, unsigned int de
 		return 0;
 	walk->path = path;
 	result = count_element(walk, err);
+	if (result == 0 && text_equal(path, "devices/disk"))
+		result = check_format(node, err);
 	if (result == 0)
 		result = check_attributes(walk, node, err);
 	if (result == 0)
@@ -169,16 +205,6 @@ int whitelist_check(const xmlNode *root, const struct metadata *metadata, struct
 	if (check_attributes(&walk, root, err) < 0 || check_children(&walk, root, 0, err) < 0)
 		return -1;
 	return check_required(&walk, err);
-}
-
-/* The value of an attribute without a namespace, or "". */
-static const char *attribute(const xmlNode *node, const char *name)
-{
-	for (const xmlAttr *attr = node->properties; attr; attr = attr->next)
-		if (text_equal((const char *)attr->name, name) && attr->children &&
-		    attr->children->content)
-			return (const char *)attr->children->content;
-	return "";
 }
 
 static bool is_ours(const xmlNode *node)
