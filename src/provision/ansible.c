@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <json-c/json.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,6 +24,7 @@
 #include "base/text.h"
 #include "provision/keys.h"
 
+#define STOP_MS	       5000
 #define LINE_MAX_SHOWN 8192 /* a longer line is shown in parts: the guest may print without end */
 
 char *ansible_inventory(const struct guest_access *access)
@@ -208,6 +210,16 @@ static int failure(const char *playbook, int status, const struct ansible_log *l
 			       "looks inside");
 }
 
+/* Ctrl-C first, so that Ansible ends its workers, which may have left its process group. */
+static void stop(struct process *process)
+{
+	struct pollfd end = {.fd = process->pidfd, .events = POLLIN};
+
+	kill(-process->pid, SIGINT);
+	poll(&end, 1, STOP_MS);
+	process_kill(process);
+}
+
 static int run_playbook(const char *playbook, const char *directory, char **env, struct error *err)
 {
 	_cleanup_free_ char *inventory = text_format("%s/inventory.json", directory);
@@ -231,7 +243,7 @@ static int run_playbook(const char *playbook, const char *directory, char **env,
 		return error_hint(err, "install Ansible (Debian: ansible-core)");
 	cleanup_close(&output_write);
 	if (!follow(output_read, &log)) {
-		process_kill(&process);
+		stop(&process);
 		return interrupt_error(err);
 	}
 	if (process_wait(&process, &status, err) < 0)

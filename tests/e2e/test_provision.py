@@ -66,7 +66,7 @@ def project(world):
     world.host.run("rm", OWNED)
     world.migrant("up", cwd=path, timeout=900)
     yield path
-    world.migrant("destroy", "-f", cwd=path, check=False, timeout=300)
+    world.migrant("destroy", "-f", cwd=path, check=False, timeout=600)
 
 
 def test_first_up_has_run_it(world, project):
@@ -76,7 +76,7 @@ def test_first_up_has_run_it(world, project):
 
 
 def test_again_with_traps_in_the_environment(world, project):
-    result = world.migrant("provision", cwd=project, timeout=300, env={
+    result = world.migrant("provision", cwd=project, timeout=600, env={
         "ANSIBLE_CONFIG": f"{project}/ansible.cfg", "ANSIBLE_SSH_ARGS": f"-o ProxyCommand='touch {OWNED}'",
         "ANSIBLE_CALLBACK_PLUGINS": "/home/dev/plugins", "SSH_AUTH_SOCK": "/run/nowhere",
         "PYTHONPATH": "/home/dev/plugins"})
@@ -89,7 +89,7 @@ def test_facts_are_text(world, project):
     """A guest that answers with a template and control characters gets them printed, escaped."""
     world.migrant("ssh", "-c", "sudo mkdir -p /etc/ansible/facts.d; sudo tee /etc/ansible/facts.d/evil.fact >/dev/null",
                   cwd=project, input=EVIL_FACT)
-    result = world.migrant("provision", cwd=project, timeout=300)
+    result = world.migrant("provision", cwd=project, timeout=600)
     assert "lookup('pipe'" in result.stderr
     assert "\x1b" not in result.stderr and "\x07" not in result.stderr
     assert not is_owned(world)
@@ -99,7 +99,7 @@ def test_failure_names_the_task_and_keeps_the_guest(world, project):
     write(world, f"{project}/broken.yml", "- hosts: all\n  gather_facts: false\n  tasks:\n"
           "    - name: ask too much\n      ansible.builtin.command: {argv: [\"false\"]}\n")
     write(world, f"{project}/Migrantfile", MIGRANTFILE + "provision: [{ansible: playbook.yml}, {ansible: broken.yml}]\n")
-    result = world.migrant("provision", "--with", "broken.yml", cwd=project, check=False, timeout=300)
+    result = world.migrant("provision", "--with", "broken.yml", cwd=project, check=False, timeout=600)
     assert result.returncode == 70
     assert "broken.yml failed at the task 'ask too much'" in result.stderr
     assert "hint: " in result.stderr
@@ -115,7 +115,7 @@ def test_a_long_task_does_not_cost_the_connection(world, project):
           "    - ansible.builtin.command: {argv: [sleep, \"45\"]}\n")
     write(world, f"{project}/Migrantfile", MIGRANTFILE + "provision: [{ansible: long.yml}]\n")
     before = world.host.run("cat", log).stdout.count("keepalive timeout")
-    world.migrant("provision", cwd=project, timeout=300)
+    world.migrant("provision", cwd=project, timeout=600)
     assert world.host.run("cat", log).stdout.count("keepalive timeout") == before
 
 
@@ -134,7 +134,7 @@ def test_interrupted(world, project):
 
 
 def test_not_running(world, project):
-    world.migrant("halt", cwd=project, timeout=300)
+    world.migrant("halt", cwd=project, timeout=600)
     result = world.migrant("provision", cwd=project, check=False)
     assert result.returncode == 1
     assert result.stderr.startswith("error: ")
