@@ -14,6 +14,7 @@
 #include "base/version.h"
 #include "command/drift.h"
 #include "command/up.h"
+#include "command/volumes.h"
 #include "domain/libvirt.h"
 
 #define VERSION_MAX   128
@@ -174,8 +175,8 @@ int up_box(struct up *up, struct error *err)
 	return choose_boot(up, err);
 }
 
-/* Bytes that the pool's overlays may still grow by. */
-static uint64_t promised_growth(virStoragePoolPtr pool)
+/* Bytes that the overlays of the pool may still grow by, but for volume @except. */
+static uint64_t promised_growth(virStoragePoolPtr pool, const char *except)
 {
 	virStorageVolPtr *volumes = NULL;
 	uint64_t growth = 0;
@@ -185,7 +186,7 @@ static uint64_t promised_growth(virStoragePoolPtr pool)
 		const char *name = virStorageVolGetName(volumes[i]);
 		virStorageVolInfo info;
 
-		if (name && text_starts(name, "disk-") &&
+		if (name && text_starts(name, "disk-") && !text_equal(name, except) &&
 		    virStorageVolGetInfo(volumes[i], &info) == 0 && info.capacity > info.allocation)
 			growth += info.capacity - info.allocation;
 		virStorageVolFree(volumes[i]);
@@ -196,7 +197,10 @@ static uint64_t promised_growth(virStoragePoolPtr pool)
 
 static int check_space(struct up *up, struct error *err)
 {
-	uint64_t growth = promised_growth(up->pool);
+	const char *uuid = up->project.domain.definition.metadata.uuid;
+	_cleanup_free_ char *remade =
+		up->fresh && uuid ? sandbox_volume_name(VOLUME_DISK, uuid) : NULL;
+	uint64_t growth = promised_growth(up->pool, remade);
 	virStoragePoolInfo info;
 
 	virStoragePoolRefresh(up->pool, 0);
