@@ -53,6 +53,8 @@ struct up_step {
 	bool settles;
 };
 
+#define UEFI_HINT "UEFI needs QEMU's firmware: sudo apt install ovmf (or edk2-ovmf)"
+
 /* The table, which ends with an entry without a name. */
 extern const struct up_step up_steps[];
 

@@ -104,6 +104,22 @@ int up_find(struct up *up, struct error *err)
 	return 0;
 }
 
+/* What a guest got at its first boot, a changed Migrantfile does not change. */
+static void say_what_stays(const struct up *up)
+{
+	const struct config *config = &up->project.config;
+	const char *user = up->project.domain.definition.metadata.user;
+	virDomainBlockInfo info;
+
+	if (!text_equal(user, config->user))
+		log_info("the login user stays '%s' until the sandbox is made anew",
+			 user ? user : "");
+	if (virDomainGetBlockInfo(up->project.domain.handle, DOMAIN_DISK_TARGET, &info, 0) == 0 &&
+	    info.capacity != config->disk)
+		log_info("the disk stays at %llu MiB until the sandbox is made anew",
+			 info.capacity >> 20);
+}
+
 /* A sandbox outlives a box that has been built anew: it keeps the base that it was made over. */
 static bool has_old_base(const struct up *up)
 {
@@ -154,6 +170,8 @@ int up_box(struct up *up, struct error *err)
 {
 	const struct config *config = &up->project.config;
 
+	if (!up->fresh)
+		say_what_stays(up);
 	if (box_load(up->pool, config->box, &up->box, err) < 0) {
 		if (up->fresh || err->code != EX_NOINPUT)
 			return -1;

@@ -20,6 +20,7 @@
 
 #define USER_DATA_MAX (1 << 20)
 #define KERNEL_MAX    (UINT64_C(1) << 30)
+#define SWITCH_MAX    16 /* bytes of a module's parameter */
 
 static struct definition *definition_of(struct up *up)
 {
@@ -107,9 +108,10 @@ static int define(struct up *up, bool with_seed, struct error *err)
 	_cleanup_free_ char *xml = NULL;
 	virDomainPtr handle = NULL;
 
-	if (domain_xml(&spec, &xml, err) < 0 ||
-	    domain_define(up->project.connection, xml, &handle, err) < 0)
+	if (domain_xml(&spec, &xml, err) < 0)
 		return -1;
+	if (domain_define(up->project.connection, xml, &handle, err) < 0)
+		return from->uefi ? error_hint(err, UEFI_HINT) : -1;
 	if (up->project.domain.handle)
 		virDomainFree(up->project.domain.handle);
 	up->project.domain.handle = handle;
@@ -230,13 +232,39 @@ int up_kernel_undo(struct up *up, struct error *err)
 	return delete_volume(up, VOLUME_INITRD, err);
 }
 
+/* True when the host's KVM passes virtualisation on. */
+static bool kvm_nests(void)
+{
+	static const char *const files[] = {"/sys/module/kvm_intel/parameters/nested",
+					    "/sys/module/kvm_amd/parameters/nested"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		_cleanup_error_ struct error ignored = ERROR_INIT;
+		_cleanup_free_ char *text = NULL;
+
+		if (file_read(AT_FDCWD, files[i], SWITCH_MAX, &text, NULL, &ignored) == 0)
+			return text[0] == 'Y' || text[0] == '1';
+	}
+	return false;
+}
+
+static int check_nested(const struct up *up, struct error *err)
+{
+	if (!up->project.config.nested || up->accel != DOMAIN_KVM || kvm_nests())
+		return 0;
+	error_set(err, EX_UNAVAILABLE, "'nested: true', but this host's KVM does not nest");
+	return error_hint(err, "load it with nested=1: modprobe -r kvm_intel && "
+			       "modprobe kvm_intel nested=1 (or kvm_amd)");
+}
+
 int up_accel(struct up *up, struct error *err)
 {
 	_cleanup_free_ char *kernel = sandbox_volume_path(VOLUME_KERNEL, metadata_of(up)->uuid);
 	bool has_kernel = definition_of(up)->kernel != NULL;
 
 	if (accel_choose(up->project.connection, up->project.config.accel,
-			 has_kernel ? kernel : NULL, &up->accel, err) < 0)
+			 has_kernel ? kernel : NULL, &up->accel, err) < 0 ||
+	    check_nested(up, err) < 0)
 		return -1;
 	text_replace(&metadata_of(up)->accel, domain_accel_name(up->accel));
 	if (up->accel == DOMAIN_TCG)

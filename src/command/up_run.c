@@ -53,9 +53,10 @@ int up_start(struct up *up, struct error *err)
 	const struct domain_spec spec = {.accel = up->accel, .memory = up->project.config.memory};
 	_cleanup_error_ struct error no_limit = ERROR_INIT;
 
-	if (domain_unlimit_saved(up->project.domain.handle, err) < 0 ||
-	    domain_start_paused(up->project.domain.handle, err) < 0)
+	if (domain_unlimit_saved(up->project.domain.handle, err) < 0)
 		return -1;
+	if (domain_start_paused(up->project.domain.handle, err) < 0)
+		return up->project.domain.definition.uefi ? error_hint(err, UEFI_HINT) : -1;
 	if (domain_limit_memory(up->project.domain.handle, domain_memory_limit(&spec), &no_limit) <
 	    0)
 		log_warning("%s", no_limit.message);
