@@ -28,12 +28,22 @@ def lab(build, box_files):
     """A host whose pool is on a small file system of its own."""
     with Lab() as lab:
         lab.install(build)
-        lab.host.sh(f"mount -t tmpfs -o size=1G,mode=0711 tmpfs {POOL}")
+        image = lab.base / "pool.ext4"
+        lab.host.sh(f"truncate -s 4G {image}; mkfs.ext4 -q -m 0 {image}; mount -o loop {image} {POOL}; "
+                    f"rmdir {POOL}/lost+found; chmod 711 {POOL}")
+        leave_free(lab, 900)
         fill_pool(lab, box_files)
         lab.serve_dns()
         # /run/migrant and /run/netns come with the first sandbox and go with the last one.
         assert Project(lab, "first").migrant("up", "--timeout", "1").returncode == 75
         yield lab
+
+
+def leave_free(lab, megabytes):
+    """Fills the pool's file system until that much is left."""
+    lab.host.run("rm", "-f", f"{POOL}/filler")
+    free = int(lab.host.sh(f"df --output=avail -B1M {POOL} | tail -1").stdout)
+    lab.host.run("fallocate", "-l", f"{free - megabytes}M", f"{POOL}/filler")
 
 
 @pytest.fixture
@@ -132,19 +142,18 @@ def test_kvm_by_name_where_it_does_not_work(lab, before):
 
 def test_the_disk_is_full_beforehand(lab, before):
     project = Project(lab, "full")
-    free = int(lab.host.sh(f"df --output=avail -B1M {POOL} | tail -1").stdout)
-    lab.host.run("fallocate", "-l", f"{free - 100}M", f"{POOL}/filler")
+    leave_free(lab, 100)
     try:
         assert_refused(project.migrant("up"), 74, "free")
     finally:
-        lab.host.run("rm", f"{POOL}/filler")
+        leave_free(lab, 900)
     assert_nothing_left(lab, before)
 
 
 def test_the_disk_fills_up_while_the_sandbox_is_made(lab, before):
     """The kernel that is stored first takes the last room; the preflight could not know."""
     project = Project(lab, "filling", NEVER_BOOTS)
-    lab.host.run("truncate", "-s", "900M", f"{project.path}/bzImage")
+    lab.host.run("truncate", "-s", "1000M", f"{project.path}/bzImage")
     assert_refused(project.migrant("up"), 74, "No space left")
     assert_nothing_left(lab, before)
 
@@ -413,18 +422,20 @@ def test_the_disk_gets_full_under_a_running_guest(lab, before):
     project = Project(lab, "busy", BOOTS)
     assert project.migrant("up", timeout=900).returncode == 0
     writer = threading.Thread(target=project.migrant, daemon=True, args=(
-        "ssh", "-c", "dd if=/dev/urandom of=big bs=1M count=1500; sync; echo ended >done"), kwargs={"timeout": 900})
+        "ssh", "-c", "dd if=/dev/zero of=big bs=1M count=1500 && sync && echo ended >done"), kwargs={"timeout": 900})
     writer.start()
     until = time.monotonic() + 300
     while project.state() != "paused" and time.monotonic() < until:
         time.sleep(1)
     assert project.state() == "paused"
     assert_refused(project.migrant("up"), 74, "cannot write its disk")
-    lab.host.run("mount", "-o", "remount,size=6G", POOL)
+    lab.host.run("rm", f"{POOL}/filler")
     assert project.migrant("up").returncode == 0
     until = time.monotonic() + 300
     while project.migrant("ssh", "-c", "cat done").stdout != "ended\n" and time.monotonic() < until:
         time.sleep(2)
     assert project.migrant("ssh", "-c", "stat -c %s big").stdout == f"{1500 << 20}\n"
+    writer.join(60)
+    assert not writer.is_alive()
     assert project.migrant("destroy", "-f").returncode == 0
     assert_nothing_left(lab, before)
