@@ -75,9 +75,12 @@ def sandboxes(world):
 def listeners(world):
     """A service of the host on every address, TCP and UDP, that says hello."""
     program = ("import socket,threading\n"
-               "def udp():\n"
+               "def udp():\n"  # answers from the address that was asked: struct in_pktinfo, ip(7)
                "  s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind(('0.0.0.0',8080))\n"
-               "  while 1: d,a=s.recvfrom(99); s.sendto(b'hello',a)\n"
+               "  s.setsockopt(socket.IPPROTO_IP,8,1)\n"
+               "  while 1:\n"
+               "    d,c,f,a=s.recvmsg(99,99)\n"
+               "    s.sendmsg([b'hello'],[(0,8,bytes(4)+c[0][2][4:12])],0,a)\n"
                "threading.Thread(target=udp,daemon=True).start()\n"
                "s=socket.socket(); s.setsockopt(socket.SOL_SOCKET,socket.SO_REUSEADDR,1)\n"
                "s.bind(('0.0.0.0',8080)); s.listen(64)\n"
