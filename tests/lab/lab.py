@@ -431,7 +431,7 @@ class Lab:
             "addresses": "ip -br addr",
             "namespaces": "ls /run/netns 2>/dev/null || true",
             "mounts": "cut -d' ' -f4- /proc/self/mountinfo | sort",
-            "loop devices": "losetup -l -n -O NAME,BACK-FILE 2>/dev/null | grep migrant || true",
+            "loop devices": "losetup -l -n -O NAME,BACK-FILE 2>/dev/null | grep /var/lib/libvirt/ || true",
             "sysctls": "sysctl -a 2>/dev/null | grep -E '^net\\.(ipv4|ipv6|bridge|netfilter)\\.' | "
                        "grep -E 'forward|rp_filter|redirects|proxy|disable_ipv6|route_localnet|accept_ra' | sort",
             "processes": "ps -eo comm= | grep -vE '^(ps|sh|sort|nsenter|sleep|grep|env|cut|sed)$' | sort",

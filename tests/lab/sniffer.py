@@ -28,7 +28,7 @@ class Sniffer:
         self.text, _ = self.popen.communicate(timeout=10)
 
     def lines(self):
-        return self.text.splitlines()
+        return [line for line in self.text.splitlines() if line]
 
 
 def inner_pid(machine, pid):
