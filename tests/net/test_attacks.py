@@ -140,6 +140,22 @@ def test_a_guest_takes_no_port_of_the_host(shared_lab, pair):
     assert service.communicate(timeout=10)[0] == "b'peer'\n"
 
 
+def test_flows_are_capped(pair):
+    """As many as fill no table of the host's; new ones come slowly enough not to be rationed."""
+    script = f"""
+import socket, time
+s = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(5)]
+for i in range(1100):
+    for one in s:
+        one.sendto(b"x", ("{WEB}", 20000 + i))
+    time.sleep(0.0125)
+"""
+    pair[1].guest.run("/usr/bin/python3", "-c", script)
+    flows = int(pair[1].inside("cat", "/proc/sys/net/netfilter/nf_conntrack_count").stdout)
+    pair[1].inside("conntrack", "-F", check=False)
+    assert 3000 < flows <= 4096 + 50
+
+
 def test_answers_on_the_control_link_redirect_nothing(shared_lab, pair):
     """Errors about the host's own connection come through, word of a better way does not."""
     guest, address = pair[0].guest, pair[0].record()["control_address"]
