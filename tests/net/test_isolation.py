@@ -177,6 +177,20 @@ def test_without_isolation_the_lan_is_open_but_not_the_host(shared_lab, receiver
         assert internet.all() | lan.all() == before
 
 
+def test_without_isolation_a_later_address_of_the_host_is_closed(shared_lab, receivers):
+    with running(shared_lab, "open", isolate=False) as sandbox:
+        shared_lab.host.run("ip", "addr", "add", f"{LATE_ALIAS}/32", "dev", "lo")
+        try:
+            probe(shared_lab.lan, *targets([LATE_ALIAS]))
+            assert receivers[2].to(LATE_ALIAS) == {"tcp", "udp", "icmp"}
+            with Arrivals(shared_lab.lan, 'iifname "lan"') as lan:
+                answers = probe(sandbox.guest, *targets([LATE_ALIAS]), f"tcp {LAN_PEER} 80")
+                assert answers.pop(f"tcp {LAN_PEER} 80") == "open" and lan.to(LAN_PEER)
+            assert not {"open", "answered"} & set(answers.values()), answers
+        finally:
+            shared_lab.host.run("ip", "addr", "del", f"{LATE_ALIAS}/32", "dev", "lo")
+
+
 def test_new_flows_are_rationed(shared_lab, pair):
     script = ("import socket\nfor i in range(5000):\n"
               f" s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.sendto(b'x',('{WEB}',7000+i)); s.close()")
