@@ -34,8 +34,6 @@ def lab(build, box_files):
         leave_free(lab, 900)
         fill_pool(lab, box_files)
         lab.serve_dns()
-        # /run/migrant and /run/netns come with the first sandbox and go with the last one.
-        assert Project(lab, "first").migrant("up", "--timeout", "1").returncode == 75
         yield lab
 
 
