@@ -5,6 +5,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "command/drift.h"
 #include "command/project.h"
@@ -71,7 +72,10 @@ static json_object *drift_of(const struct project *project, const struct record 
 		return drift;
 	}
 	for (char **item = list; *item; item++)
-		json_object_array_add(drift, json_object_new_string(*item));
+		if (text_starts(*item, DRIFT_WARNING))
+			log_warning("%s", *item + strlen(DRIFT_WARNING));
+		else
+			json_object_array_add(drift, json_object_new_string(*item));
 	free_list(list);
 	return drift;
 }

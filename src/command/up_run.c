@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "command/drift.h"
 #include "command/helper.h"
 #include "command/volumes.h"
 #include "domain/libvirt.h"
@@ -97,6 +98,10 @@ int up_verify(struct up *up, struct error *err)
 			  record.hook_version);
 		return error_hint(err, "run: sudo migrant setup");
 	}
+	/* What the kernel has, not only what the hook says, before the guest's first instruction.
+	 */
+	if (drift_check(&up->project, err) < 0)
+		return -1;
 	return project_find_access(&up->project, &up->access, err);
 }
 

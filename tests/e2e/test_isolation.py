@@ -195,6 +195,18 @@ def test_no_ipv6_leaves_the_wire(sandboxes):
     assert host.lines() == []
 
 
+def test_a_firewall_of_the_host_that_stops_forwarding_is_named(sandboxes):
+    lab, a, _, _ = sandboxes
+    assert "FORWARD" not in lab.migrant("status", cwd=a).stderr
+    lab.host.sh("nft add table ip other; "
+                "nft add chain ip other FORWARD '{ type filter hook forward priority 0; policy drop; }'")
+    try:
+        assert "FORWARD" in lab.migrant("status", cwd=a).stderr  # a warning, no drift: it isolates no less
+        assert status(lab, a)["drift"] == []
+    finally:
+        lab.host.run("nft", "delete", "table", "ip", "other")
+
+
 def test_what_holds_survives_a_firewall_flush_and_a_libvirtd_restart(sandboxes, listeners):
     lab, a, _, _ = sandboxes
     targets = [f"{address}:{listeners}" for address in (WAN_HOST, LAN_HOST, LAN_PEER, ROUTED_PEER)]
