@@ -9,24 +9,14 @@
 
 #include "base/text.h"
 
-static char *format_text(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
-
-static char *format_text(const char *format, va_list args)
-{
-	char *text = NULL;
-
-	if (vasprintf(&text, format, args) < 0)
-		abort();
-	return text;
-}
-
 int error_set(struct error *err, int code, const char *format, ...)
 {
 	va_list args;
 	char *message;
 
 	va_start(args, format);
-	message = format_text(format, args); /* before error_done(): it may quote the old message */
+	message = text_format_args(format,
+				   args); /* before error_done(): it may quote the old message */
 	va_end(args);
 
 	error_done(err);
@@ -42,7 +32,7 @@ int error_errno(struct error *err, int code, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	context = format_text(format, args);
+	context = text_format_args(format, args);
 	va_end(args);
 
 	error_set(err, code, "%s: %s", context, strerror(saved));
@@ -57,7 +47,7 @@ int error_prefix(struct error *err, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	context = format_text(format, args);
+	context = text_format_args(format, args);
 	va_end(args);
 
 	message = text_format("%s: %s", context, err->message ? err->message : "failed");
@@ -75,7 +65,7 @@ int error_hint(struct error *err, const char *format, ...)
 	if (err->hint)
 		return -1;
 	va_start(args, format);
-	err->hint = format_text(format, args);
+	err->hint = text_format_args(format, args);
 	va_end(args);
 	return -1;
 }
@@ -86,7 +76,7 @@ int error_place(struct error *err, const char *format, ...)
 
 	free(err->place);
 	va_start(args, format);
-	err->place = format_text(format, args);
+	err->place = text_format_args(format, args);
 	va_end(args);
 	return -1;
 }

@@ -41,10 +41,8 @@ static void print_format(const char *label, const char *colour, const char *form
 
 static void print_format(const char *label, const char *colour, const char *format, va_list args)
 {
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *text = text_format_args(format, args);
 
-	if (vasprintf(&text, format, args) < 0)
-		abort();
 	print_line(label, colour, text);
 }
 

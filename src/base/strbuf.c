@@ -45,14 +45,11 @@ void strbuf_addf(struct strbuf *buf, const char *format, ...)
 {
 	_cleanup_free_ char *text = NULL;
 	va_list args;
-	int length;
 
 	va_start(args, format);
-	length = vasprintf(&text, format, args);
+	text = text_format_args(format, args);
 	va_end(args);
-	if (length < 0)
-		abort();
-	strbuf_add(buf, text, (size_t)length);
+	strbuf_add_text(buf, text);
 }
 
 void strbuf_truncate(struct strbuf *buf, size_t length)

@@ -22,17 +22,23 @@ char *text_dup_n(const char *text, size_t length)
 	return copy;
 }
 
+char *text_format_args(const char *format, va_list args)
+{
+	char *text = NULL;
+
+	if (vasprintf(&text, format, args) < 0)
+		abort();
+	return text;
+}
+
 char *text_format(const char *format, ...)
 {
 	va_list args;
-	char *text = NULL;
-	int length;
+	char *text;
 
 	va_start(args, format);
-	length = vasprintf(&text, format, args);
+	text = text_format_args(format, args);
 	va_end(args);
-	if (length < 0)
-		abort();
 	return text;
 }
 

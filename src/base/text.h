@@ -4,6 +4,7 @@
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,7 @@
 /* Allocation that aborts when memory runs out. text_dup(NULL) is NULL. The caller frees. */
 char *text_dup(const char *text);
 char *text_dup_n(const char *text, size_t length);
+char *text_format_args(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 char *text_format(const char *format, ...) PRINTF_LIKE(1, 2);
 void *xcalloc(size_t count, size_t size);
 void *xreallocarray(void *pointer, size_t count, size_t size);

@@ -27,17 +27,6 @@ bool host_group(gid_t *ret_group)
 	return true;
 }
 
-static char *format_text(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
-
-static char *format_text(const char *format, va_list args)
-{
-	char *text = NULL;
-
-	if (vasprintf(&text, format, args) < 0)
-		abort();
-	return text;
-}
-
 void finding_set(struct host_finding *found, enum host_state state, const char *format, ...)
 {
 	va_list args;
@@ -45,7 +34,7 @@ void finding_set(struct host_finding *found, enum host_state state, const char *
 	finding_done(found);
 	found->state = state;
 	va_start(args, format);
-	found->text = format_text(format, args);
+	found->text = text_format_args(format, args);
 	va_end(args);
 }
 
@@ -55,7 +44,7 @@ void finding_hint(struct host_finding *found, const char *format, ...)
 
 	free(found->hint);
 	va_start(args, format);
-	found->hint = format_text(format, args);
+	found->hint = text_format_args(format, args);
 	va_end(args);
 }
 

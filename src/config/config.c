@@ -245,8 +245,7 @@ int config_error(const struct config *config, struct position position, struct e
 	va_list args;
 
 	va_start(args, format);
-	if (vasprintf(&message, format, args) < 0)
-		abort();
+	message = text_format_args(format, args);
 	va_end(args);
 	return source_error(&source, position, err, "%s", message);
 }

@@ -42,8 +42,7 @@ static int complain(struct complaint *complaint, size_t offset, const char *hint
 
 	complaint_done(complaint);
 	va_start(args, format);
-	if (vasprintf(&complaint->text, format, args) < 0)
-		abort();
+	complaint->text = text_format_args(format, args);
 	va_end(args);
 	complaint->offset = offset;
 	complaint->hint = hint;

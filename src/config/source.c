@@ -207,8 +207,7 @@ int source_error(const struct source *source, struct position position, struct e
 	va_list args;
 
 	va_start(args, format);
-	if (vasprintf(&message, format, args) < 0)
-		abort();
+	message = text_format_args(format, args);
 	va_end(args);
 	shorten(message);
 	error_set(err, EX_CONFIG, "%s", message);
