@@ -56,7 +56,8 @@ static void update_metadata(struct up *up)
 
 	metadata->version = METADATA_VERSION;
 	text_replace(&metadata->program_version, MIGRANT_VERSION);
-	metadata->policy = (struct policy){.isolate = network->isolate};
+	metadata->policy =
+		(struct policy){.isolate = network->isolate, .limits = POLICY_LIMITS_DEFAULT};
 	for (size_t i = 0; i < network->dns_count && i < POLICY_DNS_MAX; i++)
 		metadata->policy.dns[metadata->policy.dns_count++] = network->dns[i];
 }

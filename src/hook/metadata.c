@@ -336,7 +336,10 @@ static int read_policy(const xmlNode *node, struct policy *ret_policy, struct er
 		return -1;
 	if (!text_equal(isolate, "yes") && !text_equal(isolate, "no"))
 		return error_set(err, BAD, "metadata: isolate is neither yes nor no");
-	ret_policy->isolate = text_equal(isolate, "yes");
+	*ret_policy = (struct policy){
+		.isolate = text_equal(isolate, "yes"),
+		.limits = POLICY_LIMITS_DEFAULT,
+	};
 	for (const xmlNode *child = node->children; child; child = child->next)
 		if (!xmlIsBlankNode(child) && read_dns(child, ret_policy, err) < 0)
 			return -1;

@@ -66,9 +66,9 @@ void rules_gateway(const struct rules *rules, struct strbuf *output)
 		{"uplink", VALUE_ADDRESS, .address = &uplink},
 		{"uplink_dns", VALUE_ADDRESS, .address = &uplink_dns},
 		{"denied", VALUE_PREFIXES, .prefixes = &denied},
-		{"connections", VALUE_NUMBER, .number = LIMIT_CONNECTIONS},
-		{"new_per_second", VALUE_NUMBER, .number = LIMIT_NEW_PER_SECOND},
-		{"dns_per_second", VALUE_NUMBER, .number = LIMIT_DNS_PER_SECOND},
+		{"connections", VALUE_NUMBER, .number = rules->policy->limits.connections},
+		{"new_per_second", VALUE_NUMBER, .number = rules->policy->limits.new_per_second},
+		{"dns_per_second", VALUE_NUMBER, .number = rules->policy->limits.dns_per_second},
 		{"dnsmasq_uid", VALUE_NUMBER, .number = rules->dnsmasq_uid},
 	};
 

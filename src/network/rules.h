@@ -24,11 +24,6 @@
 #define MARK_WAY    0x6d670001U /* may use the routes of the uplinks */
 #define MARK_DIRECT 0x6d670002U /* look up without the default route */
 
-/* Caps until the Migrantfile's `limits` are built: their defaults. */
-#define LIMIT_CONNECTIONS    4096
-#define LIMIT_NEW_PER_SECOND 500
-#define LIMIT_DNS_PER_SECOND 50
-
 struct rules {
 	const char *tap;
 	const struct wire *wire;

@@ -39,7 +39,7 @@ static void rules_are_golden(void **state)
 	_cleanup_prefix_list_ struct prefix_list near = {0};
 	const struct prefix pool = prefix(BLOCK_POOL_DEFAULT), block = prefix("198.18.0.16/28");
 	const struct wire wire = sample_wire();
-	struct policy policy = {.isolate = true};
+	struct policy policy = {.isolate = true, .limits = POLICY_LIMITS_DEFAULT};
 	struct rules rules = {.tap = "mgt01234567",
 			      .wire = &wire,
 			      .policy = &policy,
@@ -67,7 +67,7 @@ static void rules_are_golden(void **state)
 static void dnsmasq_configs_are_golden(void **state)
 {
 	const struct wire wire = sample_wire();
-	struct policy policy = {.isolate = true};
+	struct policy policy = {.isolate = true, .limits = POLICY_LIMITS_DEFAULT};
 	const struct dnsmasq dnsmasq = {.link = "mgt01234567",
 					.user = "dnsmasq",
 					.resolv_file = "/etc/resolv.conf",
