@@ -11,6 +11,7 @@
 #include <limits.h>
 
 #include "base/text.h"
+#include "hook/metadata_share.h"
 #include "network/wire.h"
 
 #define BAD	 EX_DATAERR
@@ -141,6 +142,8 @@ int metadata_validate(const struct metadata *metadata, struct error *err)
 	}
 	if (wire_validate(&metadata->wire, err) < 0)
 		return error_prefix(err, "metadata");
+	if (share_validate(metadata->shares, metadata->share_count, err) < 0)
+		return error_prefix(err, "metadata");
 	return validate_dns(&metadata->policy, err);
 }
 
@@ -214,6 +217,8 @@ void metadata_write(const struct metadata *metadata, xmlTextWriterPtr writer)
 	write_text(writer, "owner", owner);
 	write_wire(&metadata->wire, writer);
 	write_policy(&metadata->policy, writer);
+	for (size_t i = 0; i < metadata->share_count; i++)
+		metadata_write_share(&metadata->shares[i], writer);
 	if (metadata->booted)
 		write_text(writer, "booted", "yes");
 	check(xmlTextWriterEndElement(writer));
@@ -381,16 +386,25 @@ static int read_policy_element(const xmlNode *node, struct metadata *metadata, s
 	return read_policy(node, &metadata->policy, err);
 }
 
+static int read_share_element(const xmlNode *node, struct metadata *metadata, struct error *err)
+{
+	if (metadata->share_count == SHARE_MAX)
+		return error_set(err, BAD, "metadata: more than %d shares", SHARE_MAX);
+	return metadata_read_share(node, &metadata->shares[metadata->share_count++], err);
+}
+
 /* The elements that are more than a text. */
 static const struct {
 	const char *element;
 	bool required;
+	bool many; /* may stand there more than once */
 	int (*read)(const xmlNode *node, struct metadata *metadata, struct error *err);
 } elements[] = {
-	{"owner", true, read_owner},
-	{"wire", true, read_wire_element},
-	{"network", true, read_policy_element},
-	{"booted", false, read_booted},
+	{"owner", true, false, read_owner},
+	{"wire", true, false, read_wire_element},
+	{"network", true, false, read_policy_element},
+	{"share", false, true, read_share_element},
+	{"booted", false, false, read_booted},
 };
 
 /* Reads one child; *seen has one bit per entry of the elements table. */
@@ -415,7 +429,7 @@ static int read_child(const xmlNode *node, struct metadata *metadata, unsigned i
 	for (size_t i = 0; i < ARRAY_SIZE(elements); i++) {
 		if (!text_equal(name, elements[i].element))
 			continue;
-		if (*seen & 1U << i)
+		if (*seen & 1U << i && !elements[i].many)
 			return error_set(err, BAD, "metadata: %s stands there twice", name);
 		*seen |= 1U << i;
 		return elements[i].read(node, metadata, err);
@@ -460,5 +474,7 @@ void metadata_done(struct metadata *metadata)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(text_fields); i++)
 		free(*field_slot(metadata, &text_fields[i]));
+	for (size_t i = 0; i < metadata->share_count; i++)
+		share_done(&metadata->shares[i]);
 	*metadata = (struct metadata){0};
 }

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/parse.h"
 #include "network/policy.h"
+#include "share/share.h"
 
 /* Every domain and namespace of ours begins with this. */
 #define SANDBOX_PREFIX "migrant-"
@@ -40,6 +41,8 @@ struct metadata {
 	char *program_version; /* of the migrant that wrote it */
 	struct wire wire;
 	struct policy policy;
+	struct share shares[SHARE_MAX];
+	size_t share_count;
 	/* for the program only: */
 	char *box; /* name, and digest of the base volume */
 	char *box_digest;
