@@ -11,17 +11,15 @@
 #include "config/keys.h"
 #include "config/reader.h"
 
-/* Refuses @path (as written, or NULL), which the host reads or runs, inside or below the share. */
+/* Refuses @path (as written), which the host reads or runs, inside or below the share. */
 static int check_not_shared(const struct config *config, const struct config_share *share,
 			    const char *path, const char *what, struct error *err)
 {
-	_cleanup_free_ char *absolute = path ? config_path(config, path) : NULL;
+	_cleanup_free_ char *absolute = config_path(config, path);
 	const char *inside = absolute;
 	const char *reason;
 	_cleanup_free_ char *clean = NULL;
 
-	if (!absolute)
-		return 0;
 	if (text_starts(absolute, config->directory) && absolute[strlen(config->directory)] == '/')
 		inside = absolute + strlen(config->directory) + 1;
 	clean = inner_path(inside, &reason);
@@ -31,12 +29,9 @@ static int check_not_shared(const struct config *config, const struct config_sha
 			    share->host, what, path);
 }
 
-static int check_share_contents(const struct config *config, const struct config_share *share,
-				struct error *err)
+struct host_file *host_files(const struct config *config, size_t *ret_count)
 {
-	const struct {
-		const char *path, *what;
-	} files[] = {
+	const struct host_file fixed[] = {
 		{"Migrantfile", "the Migrantfile"},
 		{"hooks", "the lifecycle hooks"},
 		{config->hooks, "the lifecycle hooks"},
@@ -49,15 +44,34 @@ static int check_share_contents(const struct config *config, const struct config
 		{"playbook.yml", "a playbook"},
 		{box_reference_is_path(config->box) ? config->box : NULL, "the box's description"},
 	};
+	struct host_file *files =
+		xcalloc(ARRAY_SIZE(fixed) + config->provision_count, sizeof(*files));
+	size_t count = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
+		if (fixed[i].path)
+			files[count++] = fixed[i];
+	for (size_t i = 0; i < config->provision_count; i++)
+		files[count++] = (struct host_file){config->provision[i].file, "a provisioner"};
+	*ret_count = count;
+	return files;
+}
+
+static int check_share_contents(const struct config *config, const struct config_share *share,
+				struct error *err)
+{
+	size_t count = 0;
+	_cleanup_free_ struct host_file *files = host_files(config, &count);
+
+	for (size_t i = 0; i < count; i++)
 		if (check_not_shared(config, share, files[i].path, files[i].what, err) < 0)
 			return -1;
-	for (size_t i = 0; i < config->provision_count; i++)
-		if (check_not_shared(config, share, config->provision[i].file, "a provisioner",
-				     err) < 0)
-			return -1;
-	return 0;
+	if (!path_is_obeyed(share->host))
+		return 0;
+	return config_error(
+		config, share->host_position, err,
+		"tools of the host obey what lies in '%s', and the guest would write it",
+		share->host);
 }
 
 static int check_share_home(const struct config *config, const struct config_share *share,
@@ -87,13 +101,24 @@ static int check_share_pair(const struct config *config, const struct config_sha
 	return 0;
 }
 
+/* What a plain directory cannot have must not look as if it had. */
+static int check_plain(const struct config *config, const struct config_share *share,
+		       struct error *err)
+{
+	if (share->isolate || !share->reserve)
+		return 0;
+	config_error(config, share->position, err,
+		     "'reserve: true', but with 'isolate: false' there is no image to reserve for");
+	return error_hint(err, "take one of the two out");
+}
+
 static int check_shares(const struct config *config, struct error *err)
 {
 	for (size_t i = 0; i < config->share_count; i++) {
 		const struct config_share *share = &config->shares[i];
 
 		if (check_share_contents(config, share, err) < 0 ||
-		    check_share_home(config, share, err) < 0)
+		    check_share_home(config, share, err) < 0 || check_plain(config, share, err) < 0)
 			return -1;
 		for (size_t j = 0; j < i; j++)
 			if (check_share_pair(config, &config->shares[j], share, err) < 0)

@@ -31,6 +31,7 @@ struct config_share {
 	uint64_t size; /* bytes */
 	bool read_only;
 	bool isolate;
+	bool reserve; /* the image takes its whole size from the host's disk */
 	struct position position, host_position, guest_position;
 };
 
@@ -120,7 +121,7 @@ MUST_CHECK int config_find(const char *directory, char **ret_directory, char **r
  * Finds, reads, parses and validates. Files that keys default to (wireguard.conf, cloud-init.yml,
  * playbook.yml) are looked for in the project's directory. EX_CONFIG with message, place and
  * excerpt (config_error()); EX_NOINPUT, EX_NOPERM (also for a Migrantfile that another user can
- * change).
+ * change, or that lies in another project's share).
  */
 MUST_CHECK int config_load(const char *directory, struct config *ret_config, struct error *err);
 
@@ -134,7 +135,8 @@ MUST_CHECK int config_parse(const char *directory, const char *file, const char 
 
 /*
  * Refuses with EX_NOINPUT, showing the place, a Migrantfile that names a file or directory that is
- * not there. For `validate` and `up`; `destroy` does not need them.
+ * not there; with EX_CONFIG one with a share that others can get at, or that leads to what the host
+ * reads or runs. For `validate` and `up`; `destroy` does not need them.
  */
 MUST_CHECK int config_check_files(const struct config *config, struct error *err);
 

@@ -6,6 +6,7 @@
 #include "config/grammar.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/strbuf.h"
 #include "base/text.h"
@@ -82,22 +83,95 @@ static bool is_normal(const char *path)
 	}
 }
 
+/* What a mount in the guest would break: the path itself, or also everything below it. */
+static const struct {
+	const char *path;
+	bool below;
+} system_paths[] = {
+	{"/dev", true},
+	{"/proc", true},
+	{"/sys", true},
+	{"/run", true},
+	{"/bin", true},
+	{"/sbin", true},
+	{"/lib", true},
+	{"/lib32", true},
+	{"/lib64", true},
+	{"/libx32", true},
+	{"/boot", true},
+	{"/efi", true},
+	{"/etc", true},
+	{"/usr/bin", true},
+	{"/usr/sbin", true},
+	{"/usr/lib", true},
+	{"/usr/lib32", true},
+	{"/usr/lib64", true},
+	{"/usr/share", true},
+	{"/usr/libexec", true},
+	{"/var/cache", true},
+	{"/var/lib", true},
+	{"/var/log", true},
+	{"/var/lock", true},
+	{"/var/run", true},
+	{"/var/spool", true},
+	{"/var/tmp", true},
+	{"/var/backups", true},
+	{"/root/.ssh", true},
+	{"/lost+found", true},
+	{"/usr/local/lib/migrant", true},
+	{"/usr", false},
+	{"/usr/local", false},
+	{"/usr/local/bin", false},
+	{"/usr/local/lib", false},
+	{"/usr/local/sbin", false},
+	{"/var", false},
+	{"/root", false},
+	{"/home", false},
+	{"/tmp", false},
+};
+
 bool guest_path_is_valid(const char *text)
 {
-	/* Mounting over these, or anywhere below the first four, breaks the guest. */
-	static const char *const system_paths[] = {"/dev",  "/proc", "/sys",  "/run", "/bin",
-						   "/boot", "/etc",  "/lib",  "/usr", "/lib64",
-						   "/sbin", "/var",  "/root", "/home"};
-
-	if (text[0] != '/' || !is_normal(text + 1) || strchr(text, '\n'))
+	if (text[0] != '/' || !is_normal(text + 1) || strpbrk(text, "\n\t"))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(system_paths); i++) {
-		if (text_equal(text, system_paths[i]))
-			return false;
-		if (i < 4 && paths_overlap(text, system_paths[i]))
+		const char *path = system_paths[i].path;
+
+		if (text_equal(text, path) || (system_paths[i].below && paths_overlap(text, path) &&
+					       strlen(text) > strlen(path)))
 			return false;
 	}
 	return true;
+}
+
+/*
+ * Directories in which tools of the host look for what they run: hooks, tasks, settings. What the
+ * guest writes there would run on the host as soon as its user works in the project.
+ */
+static bool is_obeyed_name(const char *component, size_t length)
+{
+	static const char *const names[] = {".git",    ".hg",	      ".svn",	       ".bzr",
+					    ".jj",     ".vscode",     ".idea",	       ".zed",
+					    ".github", ".husky",      ".devcontainer", ".direnv",
+					    ".envrc",  "Migrantfile", ".claude",       ".ssh"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strlen(names[i]) == length && strncasecmp(names[i], component, length) == 0)
+			return true;
+	return false;
+}
+
+bool path_is_obeyed(const char *path)
+{
+	for (;; path++) {
+		size_t length = strcspn(path, "/");
+
+		if (is_obeyed_name(path, length))
+			return true;
+		path += length;
+		if (!*path)
+			return false;
+	}
 }
 
 char *inner_path(const char *text, const char **ret_reason)

@@ -29,6 +29,9 @@ bool guest_path_is_valid(const char *text);
  */
 char *inner_path(const char *text, const char **ret_reason);
 
+/* True for a clean path into a directory whose content tools of the host obey (".git"). */
+bool path_is_obeyed(const char *path);
+
 /* True when one of two clean paths is the other or lies below it. */
 bool paths_overlap(const char *a, const char *b);
 

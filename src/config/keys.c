@@ -109,6 +109,9 @@ const struct config_key config_keys[KEY_COUNT] = {
 		.offset = SHARE_AT(isolate), .fallback = "true",
 		.help = "false: a plain host directory without cap and protection, for trusted "
 			"work only"},
+	[KEY_SHARES_RESERVE] = {"shares.reserve", TYPE_BOOL,
+		.offset = SHARE_AT(reserve), .fallback = "false",
+		.help = "true: the whole size is taken from the host's disk at once"},
 
 	[KEY_NETWORK] = {"network", TYPE_MAP, .otherwise = "as below",
 		.help = "what the guest reaches"},

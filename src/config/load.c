@@ -152,17 +152,69 @@ static void default_provision(struct config *config)
 	config->provision_count = 1;
 }
 
+static int parse_file(const char *directory, const char *file, struct config *ret_config,
+		      struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t length = 0;
+
+	if (read_source(file, &text, &length, err) < 0)
+		return -1;
+	return config_parse(directory, file, text, length, ret_config, err);
+}
+
+static const struct config_share *share_around(const struct config *above, const char *directory)
+{
+	for (size_t i = 0; i < above->share_count; i++) {
+		_cleanup_free_ char *share = config_path(above, above->shares[i].host);
+		size_t length = strlen(share);
+
+		if (text_starts(directory, share) &&
+		    (!directory[length] || directory[length] == '/'))
+			return &above->shares[i];
+	}
+	return NULL;
+}
+
+/*
+ * What lies in a share was written by a guest, though its files belong to the user: a Migrantfile
+ * there would be the guest's way to run programs on the host.
+ */
+static int check_not_in_share(const char *directory, struct error *err)
+{
+	_cleanup_free_ char *above = text_dup(directory);
+
+	while (to_parent(above)) {
+		_cleanup_error_ struct error ignored = ERROR_INIT;
+		_cleanup_free_ char *file = text_format("%s/" MIGRANTFILE, above[1] ? above : "");
+		_cleanup_config_ struct config config = {0};
+		const struct config_share *share;
+
+		if (!exists(above, MIGRANTFILE) || parse_file(above, file, &config, &ignored) < 0)
+			continue;
+		share = share_around(&config, directory);
+		if (!share)
+			continue;
+		error_set(err, EX_NOPERM,
+			  "the Migrantfile in %s lies in the share '%s' of %s: a "
+			  "guest may have written it",
+			  directory, share->host, file);
+		return error_hint(err,
+				  "-C %s works on that project; what is to be a project of "
+				  "its own has to be copied out of the share",
+				  above);
+	}
+	return 0;
+}
+
 int config_load(const char *directory, struct config *ret_config, struct error *err)
 {
 	_cleanup_free_ char *path = NULL;
 	_cleanup_free_ char *file = NULL;
-	_cleanup_free_ char *text = NULL;
 	_cleanup_config_ struct config config = {0};
-	size_t length = 0;
 
-	if (config_find(directory, &path, &file, err) < 0 ||
-	    read_source(file, &text, &length, err) < 0 ||
-	    config_parse(path, file, text, length, &config, err) < 0)
+	if (config_find(directory, &path, &file, err) < 0 || check_not_in_share(path, err) < 0 ||
+	    parse_file(path, file, &config, err) < 0)
 		return -1;
 	default_file(&config, KEY_WIREGUARD, "wireguard.conf", &config.wireguard);
 	default_file(&config, KEY_CLOUD_INIT, "cloud-init.yml", &config.cloud_init);
@@ -217,5 +269,5 @@ int config_check_files(const struct config *config, struct error *err)
 		if (check_file(config, config->provision[i].file, false,
 			       config->provision[i].position, err) < 0)
 			return -1;
-	return 0;
+	return config_check_share_files(config, err);
 }

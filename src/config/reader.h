@@ -31,4 +31,16 @@ MUST_CHECK int config_check(const struct config *config, struct error *err);
 /* `via tunnel` without a tunnel; asked once it is known whether wireguard.conf exists. */
 MUST_CHECK int config_check_tunnel(const struct config *config, struct error *err);
 
+/* A file or directory of the project that the host reads or runs; what it is, for messages. */
+struct host_file {
+	const char *path; /* as written, borrowed */
+	const char *what;
+};
+
+/* All of them, whether they exist or not. The caller frees the array. */
+struct host_file *host_files(const struct config *config, size_t *ret_count);
+
+/* The rules about shares that need a look at the files; EX_CONFIG with the place. */
+MUST_CHECK int config_check_share_files(const struct config *config, struct error *err);
+
 #endif

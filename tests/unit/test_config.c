@@ -164,6 +164,31 @@ static const struct {
 	{"shares: [{host: a, guest: /proc/x}]\n", "1:27",
 	 "'shares.guest' takes an absolute path without '.' or '..', outside the system's own "
 	 "directories, not '/proc/x'"},
+	{"shares: [{host: a, guest: /usr/bin/x}]\n", "1:27",
+	 "'shares.guest' takes an absolute path without '.' or '..', outside the system's own "
+	 "directories, not '/usr/bin/x'"},
+	{"shares: [{host: a, guest: /}]\n", "1:27",
+	 "'shares.guest' takes an absolute path without '.' or '..', outside the system's own "
+	 "directories, not '/'"},
+	{"shares: [{host: a, guest: /etc/ssh}]\n", "1:27",
+	 "'shares.guest' takes an absolute path without '.' or '..', outside the system's own "
+	 "directories, not '/etc/ssh'"},
+	{"shares: [{host: a, guest: /usr}]\n", "1:27",
+	 "'shares.guest' takes an absolute path without '.' or '..', outside the system's own "
+	 "directories, not '/usr'"},
+	{"shares: [{host: a, guest: \"/a\\tb\"}]\n", "1:27",
+	 "'shares.guest' takes an absolute path without '.' or '..', outside the system's own "
+	 "directories, not '/a\tb'"},
+	{"shares: [{host: a, guest: /home/migrant/.ssh/x}]\n", "1:27",
+	 "a share here would hide the user's SSH keys in the guest"},
+	{"shares: [{host: x/.git/hooks, guest: /x}]\n", "1:17",
+	 "tools of the host obey what lies in 'x/.git/hooks', and the guest would write it"},
+	{"shares: [{host: .VSCode, guest: /x}]\n", "1:17",
+	 "tools of the host obey what lies in '.VSCode', and the guest would write it"},
+	{"shares: [{host: a, guest: /x, reserve: 1}]\n", "1:40",
+	 "'shares.reserve' takes true or false, not '1'"},
+	{"shares: [{host: a, guest: /x, isolate: false, reserve: true}]\n", "1:10",
+	 "'reserve: true', but with 'isolate: false' there is no image to reserve for"},
 	{"shares: [{host: a, guest: /home/migrant}]\n", "1:27",
 	 "a share here would hide the user's SSH keys in the guest"},
 	{"shares:\n  - {host: a, guest: /x}\n  - {host: a/b, guest: /y}\n", "3:12",
@@ -281,6 +306,8 @@ static void good_documents_are_accepted(void **state)
 		"box: ./boxes/mine.yaml\n",
 		"shares: [{host: caf\xc3\xa9, guest: /home/migrant/caf\xc3\xa9}]\n",
 		"shares:\n  - {host: a, guest: /x}\n  - {host: ab, guest: /xy}\n",
+		"shares: [{host: a, guest: /var/www/html}, {host: b, guest: /usr/src/b}]\n",
+		"shares: [{host: .github.io, guest: /etcetera, size: 16M, reserve: true}]\n",
 		"network: {ports: [8080:80, '[::1]:8080:80', '127.0.0.2:8080:80']}\n",
 		"network: {ipv6: nat, allow: ['lan fd00::1', 'forward udp/9 to [fd00::2]:9']}\n",
 		"network: {allow: [host tcp/80, host udp/80, lan 10.0.0.1, lan 10.0.0.1 tcp/80]}\n",
@@ -327,6 +354,7 @@ static void defaults_hold(void **state)
 	assert_true(config.shares[0].size == UINT64_C(10) << 30);
 	assert_true(config.shares[0].isolate);
 	assert_false(config.shares[0].read_only);
+	assert_false(config.shares[0].reserve);
 	assert_int_equal(config_position(&config, "shares").column, 9);
 	assert_int_equal(config_position(&config, "network.dns").line, 0);
 }

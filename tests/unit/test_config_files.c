@@ -173,6 +173,146 @@ static void the_nearest_migrantfile_counts(void **state)
 	project_remove(&project);
 }
 
+/* One share that a look at the files refuses, and why. */
+static void share_error(const struct project *project, const char *share, const char *message)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_config_ struct config config = {0};
+	_cleanup_free_ char *text = text_format("shares: [{host: %s, guest: /x}]\n", share);
+
+	project_write(project, "Migrantfile", text);
+	assert_int_equal(config_load(project->path, &config, &err), 0);
+	if (!message) {
+		if (config_check_files(&config, &err) < 0)
+			fail_msg("%s", err.message);
+		return;
+	}
+	assert_int_equal(config_check_files(&config, &err), -1);
+	assert_int_equal(err.code, EX_CONFIG);
+	assert_true(text_ends(err.place, "Migrantfile:1:17"));
+	if (!strstr(err.message, message))
+		fail_msg("%s", err.message);
+}
+
+static void a_share_leads_nowhere_else(void **state)
+{
+	struct project project;
+
+	(void)state;
+	project_make(&project);
+	share_error(&project, "new/deep", NULL);
+	assert_int_equal(mkdirat(project.fd, "work", 0755), 0);
+	share_error(&project, "work", NULL);
+	assert_int_equal(symlinkat("work", project.fd, "link"), 0);
+	share_error(&project, "link", "'link' is a symbolic link");
+	share_error(&project, "link/a", "'link' is a symbolic link");
+	assert_int_equal(symlinkat("nowhere", project.fd, "dangling"), 0);
+	share_error(&project, "dangling", "'dangling' is a symbolic link");
+	project_write(&project, "file", "");
+	share_error(&project, "file", "'file' is not a directory");
+	assert_int_equal(symlinkat("work/hooks", project.fd, "hooks"), 0);
+	share_error(&project, "work", NULL); /* there is nothing yet that the host could run */
+	assert_int_equal(mkdirat(project.fd, "work/hooks", 0755), 0);
+	share_error(&project, "work", "the lifecycle hooks, 'hooks', leads into the share 'work'");
+	project_remove(&project);
+}
+
+static void a_share_holds_no_other_project(void **state)
+{
+	struct project project;
+
+	(void)state;
+	project_make(&project);
+	assert_int_equal(mkdirat(project.fd, "work", 0755), 0);
+	assert_int_equal(mkdirat(project.fd, "work/other", 0755), 0);
+	assert_int_equal(mkdirat(project.fd, "work/other/a", 0755), 0);
+	share_error(&project, "work", NULL);
+	project_write(&project, "work/other/Migrantfile", "");
+	share_error(&project, "work", "the share 'work' would hold another project");
+	share_error(&project, "work/other", "the share 'work/other' would hold another project");
+	share_error(&project, "work/other/a", "'work/other' belongs to another project");
+	share_error(&project, "work/other/b", "'work/other' belongs to another project");
+	project_remove(&project);
+}
+
+static void nobody_else_changes_the_way_to_a_share(void **state)
+{
+	struct project project;
+
+	(void)state;
+	project_make(&project);
+	assert_int_equal(mkdirat(project.fd, "open", 0755), 0);
+	assert_int_equal(mkdirat(project.fd, "open/a", 0755), 0);
+	assert_int_equal(fchmodat(project.fd, "open", 0777, 0), 0);
+	share_error(&project, "open", "'open' can be changed by every user");
+	share_error(&project, "open/a", "'open' can be changed by every user");
+	assert_int_equal(fchmodat(project.fd, "open", 01777, 0), 0);
+	share_error(&project, "open/a", NULL);
+	assert_int_equal(fchmodat(project.fd, "open", 0755, 0), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(fchownat(project.fd, "open/a", 65534, 65534, 0), 0);
+		share_error(&project, "open/a", "'open/a' belongs to another user");
+		assert_int_equal(fchownat(project.fd, "open/a", 0, 0, 0), 0);
+		assert_int_equal(fchownat(project.fd, "open", 0, 65534, 0), 0);
+		assert_int_equal(fchmodat(project.fd, "open", 0775, 0), 0);
+		share_error(&project, "open/a", "'open' can be changed by another group");
+	}
+	assert_int_equal(fchmodat(project.fd, ".", 0777, 0), 0);
+	share_error(&project, "new", "the way to the share is not yours alone: ");
+	project_remove(&project);
+}
+
+static void a_share_is_not_the_home_directory(void **state)
+{
+	_cleanup_free_ char *saved = text_dup(getenv("HOME"));
+	_cleanup_free_ char *home = NULL;
+	struct project project;
+
+	(void)state;
+	project_make(&project);
+	assert_int_equal(mkdirat(project.fd, "a", 0755), 0);
+	assert_int_equal(mkdirat(project.fd, "a/me", 0755), 0);
+	home = text_format("%s/a/me", project.path);
+	assert_int_equal(setenv("HOME", home, 1), 0);
+	share_error(&project, "a", "the share 'a' is or holds your home directory");
+	share_error(&project, "a/me", "the share 'a/me' is or holds your home directory");
+	share_error(&project, "a/me/work", NULL);
+	assert_int_equal(saved ? setenv("HOME", saved, 1) : unsetenv("HOME"), 0);
+	project_remove(&project);
+}
+
+/* What a guest planted in a share is no Migrantfile of ours, though it belongs to our user. */
+static void a_migrantfile_in_a_share_is_not_read(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_config_ struct config config = {0};
+	_cleanup_free_ char *planted = NULL;
+	_cleanup_free_ char *deeper = NULL;
+	_cleanup_free_ char *beside = NULL;
+	struct project project;
+
+	(void)state;
+	project_make(&project);
+	project_write(&project, "Migrantfile",
+		      "shares: [{host: work, guest: /x, isolate: false}]\n");
+	planted = text_format("%s/work", project.path);
+	deeper = text_format("%s/work/a", project.path);
+	beside = text_format("%s/workshop", project.path);
+	assert_int_equal(mkdirat(project.fd, "work", 0755), 0);
+	assert_int_equal(mkdirat(project.fd, "work/a", 0755), 0);
+	assert_int_equal(mkdirat(project.fd, "workshop", 0755), 0);
+	project_write(&project, "work/Migrantfile", "name: evil\n");
+	project_write(&project, "work/a/Migrantfile", "name: evil\n");
+	project_write(&project, "workshop/Migrantfile", "name: good\n");
+	assert_int_equal(config_load(planted, &config, &err), -1);
+	assert_int_equal(err.code, EX_NOPERM);
+	assert_non_null(strstr(err.message, "lies in the share 'work'"));
+	assert_int_equal(config_load(deeper, &config, &err), -1);
+	assert_int_equal(err.code, EX_NOPERM);
+	assert_int_equal(config_load(beside, &config, &err), 0);
+	project_remove(&project);
+}
+
 static void size_and_number_are_bounded(void **state)
 {
 	_cleanup_error_ struct error err = ERROR_INIT;
@@ -288,6 +428,11 @@ int main(void)
 		cmocka_unit_test(missing_files_have_a_place),
 		cmocka_unit_test(only_a_migrantfile_of_ours_is_read),
 		cmocka_unit_test(the_nearest_migrantfile_counts),
+		cmocka_unit_test(a_share_leads_nowhere_else),
+		cmocka_unit_test(a_share_holds_no_other_project),
+		cmocka_unit_test(nobody_else_changes_the_way_to_a_share),
+		cmocka_unit_test(a_share_is_not_the_home_directory),
+		cmocka_unit_test(a_migrantfile_in_a_share_is_not_read),
 		cmocka_unit_test(size_and_number_are_bounded),
 		cmocka_unit_test(a_large_file_is_read_quickly),
 		cmocka_unit_test(messages_are_short),
