@@ -14,6 +14,8 @@
 #include "config/reader.h"
 #include "config/source.h"
 
+#define SHARE_PATH_MAX 1023 /* as the root side has it, see share_validate() */
+
 static int read_map(const struct reader *reader, enum config_key_id parent, const struct node *map,
 		    void *base, struct error *err);
 
@@ -38,6 +40,9 @@ static int clean_share(const struct reader *reader, struct config_share *share, 
 		return source_error(reader->source, share->host_position, err, "%s", reason);
 	free(share->host);
 	share->host = clean;
+	if (strlen(clean) > SHARE_PATH_MAX)
+		return source_error(reader->source, share->host_position, err,
+				    "a share's path has at most %d bytes", SHARE_PATH_MAX);
 	return 0;
 }
 

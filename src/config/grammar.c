@@ -11,7 +11,8 @@
 #include "base/strbuf.h"
 #include "base/text.h"
 
-#define BOX_NAME_MAX 63
+#define BOX_NAME_MAX   63
+#define NAME_BYTES_MAX 255 /* of one component of a path */
 
 static bool is_lower(char c)
 {
@@ -74,7 +75,7 @@ static bool is_normal(const char *path)
 	for (;;) {
 		size_t length = strcspn(path, "/");
 
-		if (!length || (length == 1 && path[0] == '.') ||
+		if (!length || length > NAME_BYTES_MAX || (length == 1 && path[0] == '.') ||
 		    (length == 2 && path[0] == '.' && path[1] == '.'))
 			return false;
 		if (!path[length])
@@ -188,6 +189,10 @@ char *inner_path(const char *text, const char **ret_reason)
 			continue;
 		if (length == 2 && at[0] == '.' && at[1] == '.') {
 			*ret_reason = "a share's path has no '..'";
+			return NULL;
+		}
+		if (length > NAME_BYTES_MAX) {
+			*ret_reason = "longer than a file's name can be";
 			return NULL;
 		}
 		strbuf_addf(&out, "%s%.*s", out.length ? "/" : "", (int)length, at);

@@ -91,7 +91,7 @@ const struct config_key config_keys[KEY_COUNT] = {
 		.help = "folder inside the project's directory; holds neither the Migrantfile nor "
 			"what it names"},
 	[KEY_SHARES_GUEST] = {"shares.guest", TYPE_TEXT, .offset = SHARE_AT(guest),
-		.min = 1, .max = 1024,
+		.min = 1, .max = 1023,
 		.is_valid = guest_path_is_valid,
 		.grammar = "an absolute path without '.' or '..', outside the system's own "
 			"directories",

@@ -30,6 +30,9 @@
  */
 #define CPU_SHARES "50"
 
+/* Requests that a guest may have under way on one share. */
+#define SHARE_QUEUE "1024"
+
 #define BX(text) ((const xmlChar *)(text))
 
 const char *domain_accel_name(enum domain_accel accel)
@@ -112,6 +115,10 @@ static void write_memory(xmlTextWriterPtr writer, const struct domain_spec *spec
 	 * Pages merged with another guest's tell it what they hold by the time a write takes. */
 	start(writer, "memoryBacking");
 	empty(writer, "nosharepages", NULL, NULL);
+	if (spec->metadata->share_count) { /* virtiofsd reads and writes what the guest offers */
+		empty(writer, "source", "type", "memfd");
+		empty(writer, "access", "mode", "shared");
+	}
 	end(writer);
 
 	number(writer, "vcpu", NULL, spec->cpus);
@@ -278,6 +285,31 @@ static void write_interface(xmlTextWriterPtr writer, const struct domain_spec *s
 	end(writer);
 }
 
+/*
+ * What virtiofsd serves is a mount that the hook makes (share/), root-only: a read-only share is
+ * one whose mount is read-only, since libvirt 9.0 knows no other. No extended attributes: among
+ * them are file capabilities. How much the guest may cache is virtiofsd's `auto`: pages while a
+ * file is open, names and attributes for a second (docs/shares.md).
+ */
+static void write_share(xmlTextWriterPtr writer, const char *name, size_t index)
+{
+	_cleanup_free_ char *source = share_source(name, index);
+	char tag[SHARE_TAG_MAX];
+
+	share_tag(index, tag);
+	open_with(writer, "filesystem", "type", "mount");
+	attribute(writer, "accessmode", "passthrough");
+	open_with(writer, "driver", "type", "virtiofs");
+	attribute(writer, "queue", SHARE_QUEUE);
+	end(writer);
+	open_with(writer, "binary", "path", SHARE_VIRTIOFSD);
+	attribute(writer, "xattr", "off");
+	end(writer);
+	empty(writer, "source", "dir", source);
+	empty(writer, "target", "dir", tag);
+	end(writer);
+}
+
 static void write_console(xmlTextWriterPtr writer, const char *log)
 {
 	open_with(writer, "serial", "type", "pty");
@@ -339,6 +371,8 @@ static void write_devices(xmlTextWriterPtr writer, const struct domain_spec *spe
 	write_disk(writer, spec);
 	if (spec->seed)
 		write_seed(writer, spec);
+	for (size_t i = 0; i < spec->metadata->share_count; i++)
+		write_share(writer, spec->metadata->name, i);
 	write_interface(writer, spec);
 	write_console(writer, log);
 	write_ready_channel(writer);

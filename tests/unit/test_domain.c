@@ -113,6 +113,32 @@ static void golden_files(void **state)
 	check_spec("kvm-uefi", &variant);
 }
 
+static void golden_shares(void **state)
+{
+	_cleanup_metadata_ struct metadata from = metadata();
+	struct domain_spec variant = spec(&from);
+
+	(void)state;
+	from.shares[0] = (struct share){
+		.host = text_dup("workspace"),
+		.guest = text_dup("/home/migrant/workspace"),
+		.size = UINT64_C(10) << 30,
+		.isolate = true,
+	};
+	from.shares[1] = (struct share){
+		.host = text_dup("data/in & \"out\""),
+		.guest = text_dup("/srv/<data>"),
+		.size = UINT64_C(64) << 20,
+		.isolate = true,
+		.read_only = true,
+		.reserve = true,
+	};
+	from.share_count = 2;
+	share_tag(0, from.shares[0].tag);
+	share_tag(1, from.shares[1].tag);
+	check_spec("tcg-shares", &variant);
+}
+
 static void golden_probes(void **state)
 {
 	_cleanup_error_ struct error err = ERROR_INIT;
@@ -380,6 +406,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(golden_files),
+		cmocka_unit_test(golden_shares),
 		cmocka_unit_test(golden_probes),
 		cmocka_unit_test(hostile_text_stays_text),
 		cmocka_unit_test(definition_reads_back),
