@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "command/helper.h"
+#include "command/policy_from_config.h"
 #include "command/up.h"
 #include "command/volumes.h"
 #include "network/choose.h"
@@ -51,15 +52,11 @@ static int new_uuid(char **ret_uuid, struct error *err)
 /* What the Migrantfile says anew at every start. */
 static void update_metadata(struct up *up)
 {
-	const struct config_network *network = &up->project.config.network;
 	struct metadata *metadata = metadata_of(up);
 
 	metadata->version = METADATA_VERSION;
 	text_replace(&metadata->program_version, MIGRANT_VERSION);
-	metadata->policy =
-		(struct policy){.isolate = network->isolate, .limits = POLICY_LIMITS_DEFAULT};
-	for (size_t i = 0; i < network->dns_count && i < POLICY_DNS_MAX; i++)
-		metadata->policy.dns[metadata->policy.dns_count++] = network->dns[i];
+	policy_from_config(&up->project.config.network, &metadata->policy);
 }
 
 /* What stays the same for the life of the sandbox. */

@@ -7,22 +7,19 @@
  */
 #include "hook/protocol.h"
 
-#include <arpa/inet.h>
-#include <limits.h>
-
 #include "base/text.h"
+#include "hook/element.h"
+#include "hook/metadata_network.h"
 #include "hook/metadata_share.h"
 #include "network/wire.h"
 
-#define BAD	 EX_DATAERR
-#define TEXT_MAX 4096			   /* bytes of any one value */
-#define BX(text) ((const xmlChar *)(text)) /* libxml2's own cast drops the const */
+#define BAD EX_DATAERR
 
 static bool is_printable(const char *text)
 {
 	size_t length = strlen(text);
 
-	if (!length || length >= TEXT_MAX || !text_is_utf8(text, length))
+	if (!length || length >= ELEMENT_TEXT_MAX || !text_is_utf8(text, length))
 		return false;
 	for (; *text; text++)
 		if ((unsigned char)*text < 0x20 || *text == 0x7f)
@@ -104,28 +101,15 @@ static char **field_slot(struct metadata *metadata, const struct text_field *fie
 	return (char **)((char *)metadata + field->offset);
 }
 
-static int validate_dns(const struct policy *policy, struct error *err)
+/* The one before as well: an upgrade must not end what runs. */
+static bool is_known_version(unsigned int version)
 {
-	char text[ADDRESS_TEXT_MAX];
-
-	if (policy->dns_count > POLICY_DNS_MAX)
-		return error_set(err, BAD, "metadata: more than %d resolvers", POLICY_DNS_MAX);
-	for (size_t i = 0; i < policy->dns_count; i++) {
-		const struct address *dns = &policy->dns[i];
-
-		if (dns->family == AF_INET6)
-			return error_set(err, BAD, "metadata: resolver %s: IPv6 is not built yet",
-					 address_format(dns, text));
-		if (!wire_is_unicast(dns))
-			return error_set(err, BAD, "metadata: resolver %s cannot be asked",
-					 dns->family == AF_INET ? address_format(dns, text) : "");
-	}
-	return 0;
+	return version == METADATA_VERSION || version == METADATA_VERSION - 1;
 }
 
 int metadata_validate(const struct metadata *metadata, struct error *err)
 {
-	if (metadata->version != METADATA_VERSION)
+	if (!is_known_version(metadata->version))
 		return error_set(err, BAD, "metadata: version %u is not known here",
 				 metadata->version);
 	if (metadata->owner == (uid_t)-1)
@@ -140,102 +124,51 @@ int metadata_validate(const struct metadata *metadata, struct error *err)
 			return error_set(err, BAD, "metadata: %s is not valid: %.64s",
 					 field->element, value);
 	}
-	if (wire_validate(&metadata->wire, err) < 0)
+	if (wire_validate(&metadata->wire, err) < 0 ||
+	    policy_validate(&metadata->policy, err) < 0 ||
+	    share_validate(metadata->shares, metadata->share_count, err) < 0)
 		return error_prefix(err, "metadata");
-	if (share_validate(metadata->shares, metadata->share_count, err) < 0)
-		return error_prefix(err, "metadata");
-	return validate_dns(&metadata->policy, err);
+	return 0;
 }
 
-/* Writing: libxml2 escapes, and fails only when memory runs out. */
-
-static void check(int result)
-{
-	if (result < 0)
-		abort();
-}
-
-static void write_text(xmlTextWriterPtr writer, const char *element, const char *text)
-{
-	check(xmlTextWriterWriteElementNS(writer, BX(METADATA_PREFIX), BX(element), NULL,
-					  BX(text)));
-}
-
-static void write_attribute(xmlTextWriterPtr writer, const char *name, const char *value)
-{
-	check(xmlTextWriterWriteAttribute(writer, BX(name), BX(value)));
-}
-
-static void write_number(xmlTextWriterPtr writer, const char *name, unsigned int number)
-{
-	_cleanup_free_ char *text = text_format("%u", number);
-
-	write_attribute(writer, name, text);
-}
-
-static void start_element(xmlTextWriterPtr writer, const char *name, const char *uri)
-{
-	check(xmlTextWriterStartElementNS(writer, BX(METADATA_PREFIX), BX(name), BX(uri)));
-}
+/* Writing. */
 
 static void write_wire(const struct wire *wire, xmlTextWriterPtr writer)
 {
 	char text[ADDRESS_TEXT_MAX];
 	char mac[MAC_TEXT_MAX];
 
-	start_element(writer, "wire", NULL);
-	write_attribute(writer, "mac", mac_format(&wire->guest_mac, mac));
-	write_attribute(writer, "guest", address_format(&wire->guest, text));
-	write_attribute(writer, "gateway", address_format(&wire->gateway, text));
-	write_number(writer, "length", wire->length);
-	check(xmlTextWriterEndElement(writer));
-}
-
-static void write_policy(const struct policy *policy, xmlTextWriterPtr writer)
-{
-	char text[ADDRESS_TEXT_MAX];
-
-	start_element(writer, "network", NULL);
-	write_attribute(writer, "isolate", policy->isolate ? "yes" : "no");
-	for (size_t i = 0; i < policy->dns_count; i++)
-		write_text(writer, "dns", address_format(&policy->dns[i], text));
-	check(xmlTextWriterEndElement(writer));
+	element_start(writer, "wire", NULL);
+	element_write_attribute(writer, "mac", mac_format(&wire->guest_mac, mac));
+	element_write_attribute(writer, "guest", address_format(&wire->guest, text));
+	element_write_attribute(writer, "gateway", address_format(&wire->gateway, text));
+	element_write_number(writer, "length", wire->length);
+	element_end(writer);
 }
 
 void metadata_write(const struct metadata *metadata, xmlTextWriterPtr writer)
 {
 	_cleanup_free_ char *owner = text_format("%u", metadata->owner);
 
-	start_element(writer, "sandbox", METADATA_URI);
-	write_number(writer, "version", METADATA_VERSION);
+	element_start(writer, "sandbox", METADATA_URI);
+	element_write_number(writer, "version", METADATA_VERSION);
 	for (size_t i = 0; i < ARRAY_SIZE(text_fields); i++) {
 		const char *value = field_value(metadata, &text_fields[i]);
 
 		if (value)
-			write_text(writer, text_fields[i].element, value);
+			element_write_text(writer, text_fields[i].element, value);
 	}
-	write_text(writer, "owner", owner);
+	element_write_text(writer, "owner", owner);
 	write_wire(&metadata->wire, writer);
-	write_policy(&metadata->policy, writer);
+	metadata_network_write(&metadata->policy, writer);
 	for (size_t i = 0; i < metadata->share_count; i++)
 		metadata_write_share(&metadata->shares[i], writer);
 	if (metadata->booted)
-		write_text(writer, "booted", "yes");
-	check(xmlTextWriterEndElement(writer));
+		element_write_text(writer, "booted", "yes");
+	element_end(writer);
 }
 
 /* Reading. */
-
-static bool is_ours(const xmlNode *node)
-{
-	return node->type == XML_ELEMENT_NODE && node->ns &&
-	       xmlStrEqual(node->ns->href, BX(METADATA_URI));
-}
-
-static const char *node_name(const xmlNode *node)
-{
-	return (const char *)node->name;
-}
 
 const xmlNode *metadata_find(const xmlDoc *domain)
 {
@@ -244,10 +177,10 @@ const xmlNode *metadata_find(const xmlDoc *domain)
 
 	for (const xmlNode *part = root ? root->children : NULL; part; part = part->next) {
 		if (part->type != XML_ELEMENT_NODE || part->ns ||
-		    !text_equal(node_name(part), "metadata"))
+		    !text_equal(element_name(part), "metadata"))
 			continue;
 		for (const xmlNode *node = part->children; node; node = node->next) {
-			if (!is_ours(node) || !text_equal(node_name(node), "sandbox"))
+			if (!element_is_ours(node) || !text_equal(element_name(node), "sandbox"))
 				continue;
 			if (found)
 				return NULL;
@@ -257,55 +190,15 @@ const xmlNode *metadata_find(const xmlDoc *domain)
 	return found;
 }
 
-/* Copies the text inside an element that may hold nothing but text. */
-static int element_text(const xmlNode *node, char **ret_text, struct error *err)
-{
-	const xmlNode *child = node->children;
-
-	if (!child || child->next || child->type != XML_TEXT_NODE ||
-	    xmlStrlen(child->content) >= TEXT_MAX)
-		return error_set(err, BAD, "metadata: %.64s holds no proper text", node_name(node));
-	*ret_text = text_dup((const char *)child->content);
-	return 0;
-}
-
-/* The value of attribute @name, borrowed; NULL when it is absent or not plain text. */
-static const char *attribute(const xmlNode *node, const char *name)
-{
-	for (const xmlAttr *attr = node->properties; attr; attr = attr->next) {
-		const xmlNode *value = attr->children;
-
-		if (!text_equal((const char *)attr->name, name) || attr->ns)
-			continue;
-		if (!value || value->next || value->type != XML_TEXT_NODE)
-			return NULL;
-		return (const char *)value->content;
-	}
-	return NULL;
-}
-
-/* Demands exactly @count attributes; which ones, attribute() finds out. */
-static int expect_attributes(const xmlNode *node, size_t count, struct error *err)
-{
-	size_t found = 0;
-
-	for (const xmlAttr *attr = node->properties; attr; attr = attr->next)
-		found++;
-	if (found != count)
-		return error_set(err, BAD, "metadata: %.64s has %zu attributes instead of %zu",
-				 node_name(node), found, count);
-	return 0;
-}
-
 static int read_wire(const xmlNode *node, struct wire *ret_wire, struct error *err)
 {
-	const char *mac = attribute(node, "mac");
-	const char *guest = attribute(node, "guest");
-	const char *gateway = attribute(node, "gateway");
-	const char *length = attribute(node, "length");
+	const char *mac = element_attribute(node, "mac");
+	const char *guest = element_attribute(node, "guest");
+	const char *gateway = element_attribute(node, "gateway");
+	const char *length = element_attribute(node, "length");
 	uint64_t bits = 0;
 
-	if (expect_attributes(node, 4, err) < 0)
+	if (element_expect_attributes(node, 4, err) < 0)
 		return -1;
 	if (node->children || !mac || !guest || !gateway || !length ||
 	    parse_mac(mac, &ret_wire->guest_mac) < 0 ||
@@ -314,40 +207,6 @@ static int read_wire(const xmlNode *node, struct wire *ret_wire, struct error *e
 	    parse_number(length, 0, 32, &bits) < 0)
 		return error_set(err, BAD, "metadata: wire is not valid");
 	ret_wire->length = (unsigned int)bits;
-	return 0;
-}
-
-static int read_dns(const xmlNode *node, struct policy *policy, struct error *err)
-{
-	_cleanup_free_ char *text = NULL;
-
-	if (policy->dns_count == POLICY_DNS_MAX)
-		return error_set(err, BAD, "metadata: more than %d resolvers", POLICY_DNS_MAX);
-	if (!is_ours(node) || !text_equal(node_name(node), "dns"))
-		return error_set(err, BAD, "metadata: network holds something unknown");
-	if (expect_attributes(node, 0, err) < 0 || element_text(node, &text, err) < 0)
-		return -1;
-	if (parse_address(text, &policy->dns[policy->dns_count]) < 0)
-		return error_set(err, BAD, "metadata: %.64s is no address", text);
-	policy->dns_count++;
-	return 0;
-}
-
-static int read_policy(const xmlNode *node, struct policy *ret_policy, struct error *err)
-{
-	const char *isolate = attribute(node, "isolate");
-
-	if (expect_attributes(node, 1, err) < 0)
-		return -1;
-	if (!text_equal(isolate, "yes") && !text_equal(isolate, "no"))
-		return error_set(err, BAD, "metadata: isolate is neither yes nor no");
-	*ret_policy = (struct policy){
-		.isolate = text_equal(isolate, "yes"),
-		.limits = POLICY_LIMITS_DEFAULT,
-	};
-	for (const xmlNode *child = node->children; child; child = child->next)
-		if (!xmlIsBlankNode(child) && read_dns(child, ret_policy, err) < 0)
-			return -1;
 	return 0;
 }
 
@@ -383,7 +242,7 @@ static int read_wire_element(const xmlNode *node, struct metadata *metadata, str
 
 static int read_policy_element(const xmlNode *node, struct metadata *metadata, struct error *err)
 {
-	return read_policy(node, &metadata->policy, err);
+	return metadata_network_read(node, metadata->version, &metadata->policy, err);
 }
 
 static int read_share_element(const xmlNode *node, struct metadata *metadata, struct error *err)
@@ -396,24 +255,25 @@ static int read_share_element(const xmlNode *node, struct metadata *metadata, st
 /* The elements that are more than a text. */
 static const struct {
 	const char *element;
+	unsigned int since; /* version of the metadata */
 	bool required;
 	bool many; /* may stand there more than once */
 	int (*read)(const xmlNode *node, struct metadata *metadata, struct error *err);
 } elements[] = {
-	{"owner", true, false, read_owner},
-	{"wire", true, false, read_wire_element},
-	{"network", true, false, read_policy_element},
-	{"share", false, true, read_share_element},
-	{"booted", false, false, read_booted},
+	{"owner", 1, true, false, read_owner},
+	{"wire", 1, true, false, read_wire_element},
+	{"network", 1, true, false, read_policy_element},
+	{"share", 2, false, true, read_share_element},
+	{"booted", 1, false, false, read_booted},
 };
 
 /* Reads one child; *seen has one bit per entry of the elements table. */
 static int read_child(const xmlNode *node, struct metadata *metadata, unsigned int *seen,
 		      struct error *err)
 {
-	const char *name = node_name(node);
+	const char *name = element_name(node);
 
-	if (!is_ours(node))
+	if (!element_is_ours(node))
 		return error_set(err, BAD, "metadata holds something foreign");
 	for (size_t i = 0; i < ARRAY_SIZE(text_fields); i++) {
 		char **slot = field_slot(metadata, &text_fields[i]);
@@ -422,12 +282,12 @@ static int read_child(const xmlNode *node, struct metadata *metadata, unsigned i
 			continue;
 		if (*slot)
 			return error_set(err, BAD, "metadata: %s stands there twice", name);
-		if (expect_attributes(node, 0, err) < 0)
+		if (element_expect_attributes(node, 0, err) < 0)
 			return -1;
 		return element_text(node, slot, err);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(elements); i++) {
-		if (!text_equal(name, elements[i].element))
+		if (!text_equal(name, elements[i].element) || elements[i].since > metadata->version)
 			continue;
 		if (*seen & 1U << i && !elements[i].many)
 			return error_set(err, BAD, "metadata: %s stands there twice", name);
@@ -439,16 +299,16 @@ static int read_child(const xmlNode *node, struct metadata *metadata, unsigned i
 
 static int read_all(const xmlNode *node, struct metadata *metadata, struct error *err)
 {
-	const char *version = attribute(node, "version");
+	const char *version = element_attribute(node, "version");
 	unsigned int seen = 0;
 	uint64_t number;
 
-	if (expect_attributes(node, 1, err) < 0)
+	if (element_expect_attributes(node, 1, err) < 0)
 		return -1;
 	if (!version || parse_number(version, 1, 1000000, &number) < 0)
 		return error_set(err, BAD, "metadata: no version");
 	metadata->version = (unsigned int)number;
-	if (number != METADATA_VERSION)
+	if (!is_known_version(metadata->version))
 		return metadata_validate(metadata, err);
 	for (const xmlNode *child = node->children; child; child = child->next)
 		if (!xmlIsBlankNode(child) && read_child(child, metadata, &seen, err) < 0)

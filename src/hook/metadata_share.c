@@ -8,34 +8,23 @@
 
 #include "base/parse.h"
 #include "base/text.h"
+#include "hook/element.h"
 
-#define BAD	 EX_DATAERR
-#define BX(text) ((const xmlChar *)(text)) /* libxml2's own cast drops the const */
-
-static void check(int result)
-{
-	if (result < 0)
-		abort();
-}
-
-static void write_attribute(xmlTextWriterPtr writer, const char *name, const char *value)
-{
-	check(xmlTextWriterWriteAttribute(writer, BX(name), BX(value)));
-}
+#define BAD EX_DATAERR
 
 void metadata_write_share(const struct share *share, xmlTextWriterPtr writer)
 {
 	_cleanup_free_ char *size = text_format("%" PRIu64, share->size);
 
-	check(xmlTextWriterStartElementNS(writer, BX("migrant"), BX("share"), NULL));
-	write_attribute(writer, "tag", share->tag);
-	write_attribute(writer, "host", share->host);
-	write_attribute(writer, "guest", share->guest);
-	write_attribute(writer, "size", size);
-	write_attribute(writer, "mode", share->read_only ? "ro" : "rw");
-	write_attribute(writer, "isolate", share->isolate ? "yes" : "no");
-	write_attribute(writer, "reserve", share->reserve ? "yes" : "no");
-	check(xmlTextWriterEndElement(writer));
+	element_start(writer, "share", NULL);
+	element_write_attribute(writer, "tag", share->tag);
+	element_write_attribute(writer, "host", share->host);
+	element_write_attribute(writer, "guest", share->guest);
+	element_write_attribute(writer, "size", size);
+	element_write_attribute(writer, "mode", share->read_only ? "ro" : "rw");
+	element_write_attribute(writer, "isolate", share->isolate ? "yes" : "no");
+	element_write_attribute(writer, "reserve", share->reserve ? "yes" : "no");
+	element_end(writer);
 }
 
 /* Reading: every attribute once, and no other. */

@@ -21,7 +21,7 @@
 /* The metadata's namespace and its version; the hook understands this one and the one before. */
 #define METADATA_URI	 "https://migrant.dev/xmlns/domain/1"
 #define METADATA_PREFIX	 "migrant"
-#define METADATA_VERSION 1
+#define METADATA_VERSION 2
 
 #define HOOK_PATH   "/usr/sbin/migrant-hook"
 #define HELPER_PATH "/usr/sbin/migrant-helper"
@@ -52,7 +52,8 @@ struct metadata {
 	bool booted;	/* the first boot came to READY: the seed is gone */
 };
 
-/* Writes the <migrant:sandbox> element; libxml2 escapes. Aborts when out of memory. */
+/* Writes the <migrant:sandbox> element of METADATA_VERSION; libxml2 escapes. Aborts when out of
+ * memory. */
 void metadata_write(const struct metadata *metadata, xmlTextWriterPtr writer);
 
 /*

@@ -52,6 +52,11 @@ struct policy_limits {
 	uint32_t new_per_second;
 	uint32_t dns_per_second;
 };
+/* The most that each may be. */
+#define POLICY_CONNECTIONS_MAX 1048576
+#define POLICY_NEW_MAX	       1000000
+#define POLICY_DNS_RATE_MAX    100000
+
 /* What the Migrantfile's `limits` default to. */
 #define POLICY_LIMITS_DEFAULT                                                     \
 	{                                                                         \
@@ -86,12 +91,33 @@ struct wire {
  */
 MUST_CHECK int policy_validate(const struct policy *policy, struct error *err);
 
+/* The parts of it: what a grant may name, and where a port may be bound. */
+bool policy_is_target(const struct address *address);
+bool policy_is_bind(const struct address *address);
+
+/* True when both claim the same port of the gateway, or one allows what the other does. */
+bool policy_grants_collide(const struct policy_grant *a, const struct policy_grant *b);
+/* True when the host may be able to bind only one of them. */
+bool policy_ports_collide(const struct policy_port *a, const struct policy_port *b);
+
 /*
  * The policy in words for people, one line each ("the Internet is open", "allowed: tcp/8080 of the
- * host, at 10.213.0.1:8080"), and as one canonical text by which two policies are compared: equal
- * texts, equal policies. Pure.
+ * host, at 10.213.0.1:8080"). Pure.
  */
 void policy_describe(const struct policy *policy, const struct wire *wire, struct strbuf *output);
+
+/*
+ * One text by which two policies are compared: equal texts, equal policies. A line for everything,
+ * grants and ports in a fixed order. Pure. The line of a grant alone, without the newline, is the
+ * grant's identity.
+ */
 void policy_canonical(const struct policy *policy, struct strbuf *output);
+void policy_grant_canonical(const struct policy_grant *grant, struct strbuf *output);
+
+/*
+ * Reads what policy_canonical() writes, and validates it. EX_DATAERR names the line; *ret_policy is
+ * untouched then.
+ */
+MUST_CHECK int policy_parse(const char *text, struct policy *ret_policy, struct error *err);
 
 #endif

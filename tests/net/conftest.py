@@ -3,6 +3,7 @@
 import contextlib
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import uuid as uuids
@@ -16,19 +17,68 @@ HOOK, HELPER = "/usr/sbin/migrant-hook", "/usr/sbin/migrant-helper"
 GUEST, GATEWAY, GUEST_MAC = "10.213.0.2", "10.213.0.1", "52:54:00:6d:67:02"
 
 
-class Sandbox:
-    """One domain: what libvirtd, QEMU and the guest do with it."""
+LIMITS = {"connections": 4096, "new-per-second": 500, "dns-per-second": 50}
 
-    def __init__(self, lab, name, isolate=True, dns=(), uuid=None):
+
+def element(name, **attributes):
+    return f"<migrant:{name}" + "".join(f' {k.replace("_", "-")}="{v}"' for k, v in attributes.items()) + "/>"
+
+
+def split_endpoint(text):
+    address, _, port = text.rpartition(":")
+    return address.strip("[]"), port
+
+
+def grant(line):
+    """An entry of network.allow, as `migrant` writes it into the metadata."""
+    words = line.split()
+    service = dict(zip(("protocol", "port"), words[2 if words[0] == "lan" else 1].split("/"))) if len(words) > 1 + (words[0] == "lan") else {}
+    if words[0] == "lan":
+        return element("allow", kind="lan", **service, address=words[1])
+    if words[0] == "host":
+        return element("allow", kind="host", **service)
+    address, port = split_endpoint(words[3])
+    return element("allow", kind="forward", **service, address=address, target_port=port, **({"via": "tunnel"} if words[4:] else {}))
+
+
+def port(text):
+    """An entry of network.ports."""
+    host, _, guest = text.rpartition(":")
+    bind, number = split_endpoint(host) if ":" in host else ("127.0.0.1", host)
+    return element("port", bind=bind, host=number, guest=guest)
+
+
+def network(policy):
+    """The <migrant:network> element for the keys that a Migrantfile has under `network:`."""
+    unknown = set(policy) - {"isolate", "ipv6", "egress", "dns", "allow", "ports", "limits"}
+    assert not unknown, unknown
+    return (f"""<migrant:network isolate="{'yes' if policy.get('isolate', True) else 'no'}" ipv6="{policy.get('ipv6', 'off')}" """
+            f"""egress="{policy.get('egress', 'open')}">"""
+            + "".join(f"<migrant:dns>{d}</migrant:dns>" for d in policy.get("dns", ()))
+            + "".join(map(grant, policy.get("allow", ()))) + "".join(map(port, policy.get("ports", ())))
+            + element("limits", **LIMITS | policy.get("limits", {})) + "</migrant:network>")
+
+
+class Sandbox:
+    """One domain: what libvirtd, QEMU and the guest do with it.
+
+    Its policy is what a Migrantfile says under `network:`, as a dict: {"egress": "none", "allow": ["host tcp/8080"]}.
+    """
+
+    def __init__(self, lab, name, isolate=True, dns=(), uuid=None, policy=None):
         self.lab, self.name = lab, name
         self.uuid = uuid or str(uuids.uuid4())
         self.tap = "mgt" + self.uuid[:8]
         self.xml = (HERE / "domain.xml").read_text()
         for mark, value in {"NAME": name, "UUID": self.uuid, "UU8": self.uuid[:8], "OWNER": lab.host.run("id", "-u", "dev").stdout.strip(),
-                            "ISOLATE": "yes" if isolate else "no",
-                            "DNS": "".join(f"<migrant:dns>{d}</migrant:dns>" for d in dns)}.items():
+                            "NETWORK": network({"isolate": isolate, "dns": dns} | (policy or {}))}.items():
             self.xml = self.xml.replace(mark, value)
         self.qemu = self.guest = None
+
+    def metadata(self, policy=None):
+        """The <migrant:sandbox> element, with another policy than it was made with."""
+        text = re.search(r"<migrant:sandbox.*</migrant:sandbox>", self.xml, re.DOTALL)[0]
+        return re.sub(r"<migrant:network.*</migrant:network>", network(policy), text, flags=re.DOTALL) if policy is not None else text
 
     def hook(self, operation, phase="begin", xml=None, check=True, domain=None):
         return self.lab.host.run(HOOK, domain or f"migrant-{self.name}", operation, phase, "-",

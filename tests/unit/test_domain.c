@@ -39,7 +39,7 @@ static struct metadata metadata(void)
 		.user = text_dup("migrant"),
 		.host_key = text_dup("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA=="),
 		.accel = text_dup("tcg"),
-		.policy = {.isolate = true},
+		.policy = {.isolate = true, .limits = POLICY_LIMITS_DEFAULT},
 		.wire = {.length = 30},
 	};
 

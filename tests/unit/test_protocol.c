@@ -12,13 +12,31 @@
 #include "base/file.h"
 #include "base/strbuf.h"
 #include "base/text.h"
+#include "golden.h"
 #include "hook/protocol.h"
 #include "network/wire.h"
 
 #define UUID "123e4567-e89b-42d3-a456-426614174000"
 
+/* Everything that a policy can say. */
+#define POLICY                                       \
+	"isolate no\n"                               \
+	"ipv6 nat\n"                                 \
+	"egress none\n"                              \
+	"dns 9.9.9.9\n"                              \
+	"dns 2620:fe::fe\n"                          \
+	"allow forward tcp/80 to [2001:db8::5]:81\n" \
+	"allow forward udp/80 to 10.8.0.5:82\n"      \
+	"allow host tcp/8080\n"                      \
+	"allow lan 192.168.1.50\n"                   \
+	"allow lan 192.168.1.51 udp/5432\n"          \
+	"port 127.0.0.1:8080:80\n"                   \
+	"port [::1]:8080:80\n"                       \
+	"limits 4096 500 50\n"
+
 static struct metadata sample(void)
 {
+	_cleanup_error_ struct error err = ERROR_INIT;
 	struct metadata metadata = {
 		.version = METADATA_VERSION,
 		.name = text_dup("claude"),
@@ -27,7 +45,7 @@ static struct metadata sample(void)
 		.directory = text_dup("/home/a b/<&\"'>"),
 		.program_version = text_dup("0.1.0"),
 		.wire.length = 30,
-		.policy = {.isolate = true, .dns_count = 1},
+		.policy = {.isolate = true, .limits = POLICY_LIMITS_DEFAULT},
 		.box = text_dup("debian-12"),
 		.user = text_dup("migrant"),
 		.host_key = text_dup("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI+/="),
@@ -37,7 +55,7 @@ static struct metadata sample(void)
 	assert_int_equal(parse_mac(GUEST_MAC, &metadata.wire.guest_mac), 0);
 	assert_int_equal(parse_address("10.213.0.1", &metadata.wire.gateway), 0);
 	assert_int_equal(parse_address("10.213.0.2", &metadata.wire.guest), 0);
-	assert_int_equal(parse_address("9.9.9.9", &metadata.policy.dns[0]), 0);
+	assert_int_equal(policy_parse(POLICY, &metadata.policy, &err), 0);
 	return metadata;
 }
 
@@ -81,14 +99,10 @@ static void metadata_comes_back(void **state)
 	_cleanup_metadata_ struct metadata metadata = sample();
 	_cleanup_metadata_ struct metadata back = {0};
 	_cleanup_free_ char *text = written(&metadata);
-	_cleanup_free_ char *golden = NULL;
 	_cleanup_free_ char *again = NULL;
 
 	(void)state;
-	assert_int_equal(
-		file_read(AT_FDCWD, TESTS_DIR "/golden/metadata.xml", 65536, &golden, NULL, &err),
-		0);
-	assert_string_equal(text, golden);
+	assert_golden(text, "metadata.xml");
 	assert_int_equal(metadata_validate(&metadata, &err), 0);
 	assert_int_equal(read_back(text, &back, &err), 0);
 	assert_string_equal(back.directory, metadata.directory);
@@ -96,6 +110,25 @@ static void metadata_comes_back(void **state)
 	assert_null(back.box_digest);
 	again = written(&back);
 	assert_string_equal(again, text);
+}
+
+/* What a migrant of before has written, and what an upgrade must not end. */
+static void metadata_of_before_are_read(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_metadata_ struct metadata back = {0};
+	_cleanup_strbuf_ struct strbuf policy = STRBUF_INIT;
+	_cleanup_free_ char *text = NULL;
+
+	(void)state;
+	assert_int_equal(
+		file_read(AT_FDCWD, TESTS_DIR "/golden/metadata-1.xml", 65536, &text, NULL, &err),
+		0);
+	assert_int_equal(read_back(text, &back, &err), 0);
+	assert_int_equal(back.version, 1);
+	policy_canonical(&back.policy, &policy);
+	assert_string_equal(strbuf_text(&policy), "isolate yes\nipv6 off\negress open\n"
+						  "dns 9.9.9.9\nlimits 4096 500 50\n");
 }
 
 /* Each case changes one thing of the valid document and must be refused. */
@@ -120,10 +153,11 @@ static void hostile_metadata_is_refused(void **state)
 		{"/home/a b", "home/a b"},
 		{"/home/a b", "/home/a&#10;b"},
 		{"/home/a b", "/home/a&#x7f;b"},
-		{"version=\"1\"", "version=\"2\""},
-		{"version=\"1\"", "version=\"01\""},
-		{"version=\"1\"", ""},
-		{"version=\"1\"", "version=\"1\" more=\"1\""},
+		{"version=\"2\"", "version=\"1\""},
+		{"version=\"2\"", "version=\"3\""},
+		{"version=\"2\"", "version=\"02\""},
+		{"version=\"2\"", ""},
+		{"version=\"2\"", "version=\"2\" more=\"1\""},
 		{"guest=\"10.213.0.2\"", "guest=\"10.213.0.1\""},
 		{"guest=\"10.213.0.2\"", "guest=\"10.213.0.3\""},
 		{"guest=\"10.213.0.2\"", "guest=\"10.213.0.0\""},
@@ -136,13 +170,47 @@ static void hostile_metadata_is_refused(void **state)
 		{"52:54:00:6d:67:02", "52:54:00:6d:67:01"},
 		{"52:54:00:6d:67:02", "53:54:00:6d:67:02"},
 		{"52:54:00:6d:67:02", "00:00:00:00:00:00"},
-		{"isolate=\"yes\"", "isolate=\"maybe\""},
-		{"isolate=\"yes\"", ""},
+		{"isolate=\"no\"", "isolate=\"maybe\""},
+		{"isolate=\"no\"", ""},
 		{">9.9.9.9<", ">127.0.0.53<"},
 		{">9.9.9.9<", ">224.0.0.1<"},
-		{">9.9.9.9<", ">2620:fe::fe<"},
+		{">9.9.9.9<", ">fe80::1<"},
+		{"ipv6=\"nat\"", "ipv6=\"off\""},
+		{"ipv6=\"nat\"", ""},
+		{"egress=\"none\"", "egress=\"list\""},
+		{"egress=\"none\"", "egress=\"none\" domains=\"x\""},
+		{"kind=\"host\"", "kind=\"guest\""},
+		{"kind=\"host\"", "kind=\"lan\""},
+		{"kind=\"host\"", "kind=\"forward\""},
+		{"kind=\"host\"", "kind=\"host\" address=\"10.0.0.1\""},
+		{"kind=\"host\"", "kind=\"host\" extra=\"1\""},
+		{"kind=\"host\"", ""},
+		{"protocol=\"tcp\" port=\"8080\"", "protocol=\"icmp\" port=\"8080\""},
+		{"protocol=\"tcp\" port=\"8080\"", "protocol=\"tcp\" port=\"0\""},
+		{"protocol=\"tcp\" port=\"8080\"", "protocol=\"tcp\" port=\"53\""},
+		{"protocol=\"tcp\" port=\"8080\"", "protocol=\"tcp\" port=\"80; drop\""},
+		{"protocol=\"tcp\" port=\"8080\"", "protocol=\"tcp\""},
+		{"protocol=\"tcp\" port=\"8080\"", "protocol=\"tcp\" port=\"80\""},
+		{"address=\"192.168.1.50\"", "address=\"127.0.0.1\""},
+		{"address=\"192.168.1.50\"", "address=\"169.254.169.254\""},
+		{"address=\"192.168.1.50\"", "address=\"192.168.1.0/24\""},
+		{"address=\"192.168.1.50\"", "address=\"192.168.1.51\""},
+		{"address=\"192.168.1.50\"", "address=\"::ffff:192.168.1.50\""},
+		{"target-port=\"81\"", "target-port=\"81\" via=\"wires\""},
+		{"target-port=\"81\"", "target-port=\"81\" via=\"tunnel\""},
+		{"target-port=\"81\"", ""},
+		{"bind=\"127.0.0.1\"", "bind=\"224.0.0.1\""},
+		{"bind=\"127.0.0.1\"", "bind=\"::\""},
+		{"bind=\"127.0.0.1\"", "bind=\"::1\""},
+		{"bind=\"127.0.0.1\"", ""},
+		{"connections=\"4096\"", "connections=\"0\""},
+		{"connections=\"4096\"", "connections=\"1048577\""},
+		{"connections=\"4096\"", "connections=\"-1\""},
+		{"<migrant:limits", "<migrant:limits connections=\"1\" new-per-second=\"1\" "
+				    "dns-per-second=\"1\"/><migrant:limits"},
+		{"<migrant:limits", "<migrant:caps"},
 		{">9.9.9.9<", ">9.9.9.9\nserver=/x/<"},
-		{"<migrant:dns>", "<migrant:port>1</migrant:port><migrant:dns>"},
+		{"<migrant:dns>", "<migrant:door>1</migrant:door><migrant:dns>"},
 		{">tcg<", ">hax<"},
 		{">migrant<", ">-o<"},
 		{"ssh-ed25519 AAAA", "ssh-rsa AAAA"},
@@ -185,7 +253,7 @@ static void too_many_resolvers_are_refused(void **state)
 	text = written(&metadata);
 	at = strstr(text, "<migrant:dns>");
 	strbuf_add(&many, text, (size_t)(at - text));
-	for (int i = 0; i < POLICY_DNS_MAX; i++)
+	for (int i = 1; i < POLICY_DNS_MAX; i++)
 		strbuf_add_text(&many, "<migrant:dns>1.1.1.1</migrant:dns>");
 	strbuf_add_text(&many, at);
 	assert_int_equal(read_back(strbuf_text(&many), &back, &err), -1);
@@ -284,6 +352,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(metadata_comes_back),
+		cmocka_unit_test(metadata_of_before_are_read),
 		cmocka_unit_test(hostile_metadata_is_refused),
 		cmocka_unit_test(too_many_resolvers_are_refused),
 		cmocka_unit_test(record_comes_back),
