@@ -197,23 +197,49 @@ int link_delete(struct netlink *netlink, int index, struct error *err)
 	return 0;
 }
 
+static struct nlmsghdr *address_message(char *buffer, const struct link_address *address,
+					uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+	struct ifaddrmsg *info;
+
+	message->nlmsg_type = type;
+	message->nlmsg_flags = flags;
+	info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
+	info->ifa_family = (uint8_t)address->prefix.address.family;
+	info->ifa_prefixlen = (uint8_t)address->prefix.length;
+	info->ifa_index = (uint32_t)address->index;
+	netlink_put_address(message, IFA_LOCAL, &address->prefix.address);
+	netlink_put_address(message, IFA_ADDRESS, &address->prefix.address);
+	return message;
+}
+
 int link_address_add(struct netlink *netlink, const struct link_address *address, struct error *err)
 {
 	char buffer[NETLINK_REQUEST_MAX];
-	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
-	struct ifaddrmsg *info;
+	struct nlmsghdr *message =
+		address_message(buffer, address, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
 	char text[PREFIX_TEXT_MAX];
 
-	message->nlmsg_type = RTM_NEWADDR;
-	message->nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
-	info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
-	info->ifa_family = AF_INET;
-	info->ifa_prefixlen = (uint8_t)address->prefix.length;
-	info->ifa_index = (uint32_t)address->index;
-	mnl_attr_put_u32(message, IFA_LOCAL, address->prefix.address.v4.s_addr);
-	mnl_attr_put_u32(message, IFA_ADDRESS, address->prefix.address.v4.s_addr);
+	if (address->prefix.address.family == AF_INET6)
+		mnl_attr_put_u32(message, IFA_FLAGS,
+				 IFA_F_NODAD |
+					 (address->prefix.length == 128 ? IFA_F_NOPREFIXROUTE : 0));
 	if (netlink_request(netlink, message) < 0)
 		return error_errno(err, EX_OSERR, "cannot add the address %s",
+				   prefix_format(&address->prefix, text));
+	return 0;
+}
+
+int link_address_delete(struct netlink *netlink, const struct link_address *address,
+			struct error *err)
+{
+	char buffer[NETLINK_REQUEST_MAX];
+	struct nlmsghdr *message = address_message(buffer, address, RTM_DELADDR, 0);
+	char text[PREFIX_TEXT_MAX];
+
+	if (netlink_request(netlink, message) < 0 && errno != EADDRNOTAVAIL)
+		return error_errno(err, EX_OSERR, "cannot delete the address %s",
 				   prefix_format(&address->prefix, text));
 	return 0;
 }
@@ -229,10 +255,10 @@ int link_neighbour_add(struct netlink *netlink, int index, const struct address 
 	message->nlmsg_type = RTM_NEWNEIGH;
 	message->nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
 	info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
-	info->ndm_family = AF_INET;
+	info->ndm_family = (uint8_t)address->family;
 	info->ndm_ifindex = index;
 	info->ndm_state = NUD_PERMANENT;
-	mnl_attr_put_u32(message, NDA_DST, address->v4.s_addr);
+	netlink_put_address(message, NDA_DST, address);
 	mnl_attr_put(message, NDA_LLADDR, MAC_LENGTH, mac->octet);
 	if (netlink_request(netlink, message) < 0)
 		return error_errno(err, EX_OSERR, "cannot add the neighbour %s",
@@ -252,15 +278,16 @@ static int add_address(const struct nlmsghdr *message, void *data)
 	struct link_address address = {.index = (int)info->ifa_index};
 	const struct nlattr *attr;
 
-	if (message->nlmsg_type != RTM_NEWADDR || info->ifa_family != AF_INET)
+	if (message->nlmsg_type != RTM_NEWADDR)
 		return MNL_CB_OK;
 	address.prefix.length = info->ifa_prefixlen;
 	NETLINK_FOR_EACH_ATTR(attr, message, sizeof(*info))
 	{
-		if (mnl_attr_get_type(attr) != IFA_LOCAL || mnl_attr_get_payload_len(attr) != 4)
-			continue;
-		address.prefix.address.family = AF_INET;
-		address.prefix.address.v4.s_addr = mnl_attr_get_u32(attr);
+		/* IPv6 has a local one only where that is not the address, on tunnels. */
+		if (mnl_attr_get_type(attr) == IFA_LOCAL ||
+		    (mnl_attr_get_type(attr) == IFA_ADDRESS && info->ifa_family == AF_INET6 &&
+		     !address.prefix.address.family))
+			netlink_read_address(attr, &address.prefix.address);
 	}
 	if (!address.prefix.address.family)
 		return MNL_CB_OK;
@@ -279,7 +306,7 @@ int link_address_list(struct netlink *netlink, struct link_address **ret_address
 
 	message->nlmsg_type = RTM_GETADDR;
 	info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
-	info->ifa_family = AF_INET;
+	info->ifa_family = AF_UNSPEC;
 	if (netlink_dump(netlink, message, add_address, &array) < 0) {
 		error_errno(err, EX_OSERR, "cannot list the addresses");
 		free(array.items);

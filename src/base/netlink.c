@@ -65,6 +65,22 @@ int netlink_request(struct netlink *netlink, struct nlmsghdr *message)
 	return receive(netlink, NULL, NULL);
 }
 
+void netlink_put_address(struct nlmsghdr *message, uint16_t type, const struct address *address)
+{
+	mnl_attr_put(message, type, address_size(address), address_bytes(address));
+}
+
+void netlink_read_address(const struct nlattr *attr, struct address *address)
+{
+	if (mnl_attr_get_payload_len(attr) == sizeof(address->v4)) {
+		address->family = AF_INET;
+		memcpy(&address->v4, mnl_attr_get_payload(attr), sizeof(address->v4));
+	} else if (mnl_attr_get_payload_len(attr) == sizeof(address->v6)) {
+		address->family = AF_INET6;
+		memcpy(&address->v6, mnl_attr_get_payload(attr), sizeof(address->v6));
+	}
+}
+
 int netlink_dump(struct netlink *netlink, struct nlmsghdr *message,
 		 int (*each)(const struct nlmsghdr *message, void *data), void *data)
 {

@@ -1,6 +1,6 @@
 /*
- * rtnetlink through libmnl: links, addresses, routes and routing rules, as far as the gateway needs
- * them. IPv4 only for addresses, routes and rules. See rtnetlink(7) and linux/rtnetlink.h.
+ * rtnetlink through libmnl: links, addresses, routes and routing rules of both families, as far as
+ * the gateway needs them. See rtnetlink(7) and linux/rtnetlink.h.
  *
  * A socket belongs to the network namespace in which it was opened; everything done through it
  * happens there. All functions return 0, or -1 with EX_OSERR and the errno in *err.
@@ -84,10 +84,15 @@ struct link_address {
 	int index;
 	struct prefix prefix; /* the address with its prefix length */
 };
+/* An IPv6 address is usable at once, no duplicate is looked for; one of full length gets no route.
+ */
 MUST_CHECK int link_address_add(struct netlink *netlink, const struct link_address *address,
 				struct error *err);
 MUST_CHECK int link_address_list(struct netlink *netlink, struct link_address **ret_addresses,
 				 size_t *ret_count, struct error *err);
+
+MUST_CHECK int link_address_delete(struct netlink *netlink, const struct link_address *address,
+				   struct error *err);
 
 /* A neighbour that needs no ARP and cannot be replaced by it. */
 MUST_CHECK int link_neighbour_add(struct netlink *netlink, int index, const struct address *address,
@@ -114,18 +119,27 @@ MUST_CHECK int route_list(struct netlink *netlink, struct route **ret_routes, si
 /* Routing rules. */
 
 struct rule {
+	int family; /* AF_INET6; else IPv4 */
 	uint32_t priority;
 	uint32_t mark;		   /* with the full mask; 0: any */
+	struct prefix source;	   /* length 0: any */
 	struct prefix destination; /* length 0: any */
 	uint8_t protocol;	   /* IPPROTO_…; 0: any */
 	uint16_t source_port;	   /* with a protocol; 0: any */
 	uint32_t table;
+	uint32_t target;     /* FR_ACT_GOTO: the priority to go on with */
 	uint8_t action;	     /* FR_ACT_… */
+	uint8_t maker;	     /* RTPROT_…: who made it */
 	int suppress_length; /* drop results of at most that prefix length; -1: none */
 };
-/* One that is there already is fine. */
+/* One that is there already is fine. A new one comes after those of its priority. */
 MUST_CHECK int rule_add(struct netlink *netlink, const struct rule *rule, struct error *err);
-/* Deletes the first rule with this priority, mark and table (0: any). One that is gone is fine. */
+/* Adds another one, although an equal one is there. */
+MUST_CHECK int rule_add_again(struct netlink *netlink, const struct rule *rule, struct error *err);
+/*
+ * Deletes the first rule with this priority, mark, source, table and action (0: any). One that is
+ * gone is fine.
+ */
 MUST_CHECK int rule_delete(struct netlink *netlink, const struct rule *rule, struct error *err);
 MUST_CHECK int rule_list(struct netlink *netlink, struct rule **ret_rules, size_t *ret_count,
 			 struct error *err);
@@ -137,6 +151,10 @@ struct nlmsghdr;
 MUST_CHECK int netlink_request(struct netlink *netlink, struct nlmsghdr *message);
 MUST_CHECK int netlink_dump(struct netlink *netlink, struct nlmsghdr *message,
 			    int (*each)(const struct nlmsghdr *message, void *data), void *data);
+/* An attribute that holds an address; one of another length is left alone. */
+struct nlattr;
+void netlink_read_address(const struct nlattr *attr, struct address *address);
+void netlink_put_address(struct nlmsghdr *message, uint16_t type, const struct address *address);
 /* Like mnl_attr_for_each(), which -Wconversion does not like. @size: of the header before them. */
 #define NETLINK_FOR_EACH_ATTR(attr, message, size)                                       \
 	for ((attr) = mnl_nlmsg_get_payload_offset(message, size);                       \

@@ -153,9 +153,14 @@ char *prefix_format(const struct prefix *prefix, char *buffer)
 	return buffer;
 }
 
-static const uint8_t *address_bytes(const struct address *address)
+const uint8_t *address_bytes(const struct address *address)
 {
 	return address->family == AF_INET6 ? address->v6.s6_addr : (const uint8_t *)&address->v4;
+}
+
+unsigned int address_size(const struct address *address)
+{
+	return family_bits(address->family) / 8;
 }
 
 static bool leading_bits_equal(const struct address *a, const struct address *b, unsigned int bits)

@@ -50,6 +50,9 @@ MUST_CHECK int parse_prefix(const char *text, struct prefix *ret_prefix);
 char *address_format(const struct address *address, char *buffer);
 char *prefix_format(const struct prefix *prefix, char *buffer);
 bool address_equal(const struct address *a, const struct address *b);
+/* The address's bytes as they are on the wire, and how many: 4 or 16. */
+const uint8_t *address_bytes(const struct address *address);
+unsigned int address_size(const struct address *address);
 /* True when @address lies in @prefix (same family, same leading bits). */
 bool prefix_contains(const struct prefix *prefix, const struct address *address);
 /* True when the two prefixes share an address. */

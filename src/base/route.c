@@ -1,5 +1,5 @@
 /*
- * IPv4 routes and routing rules.
+ * Routes and routing rules.
  */
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
@@ -18,7 +18,7 @@ static struct nlmsghdr *route_message(char *buffer, const struct route *route, u
 	message->nlmsg_type = type;
 	message->nlmsg_flags = flags;
 	info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
-	info->rtm_family = AF_INET;
+	info->rtm_family = route->destination.address.family == AF_INET6 ? AF_INET6 : AF_INET;
 	info->rtm_dst_len = (uint8_t)route->destination.length;
 	info->rtm_type = route->type;
 	info->rtm_protocol = route->protocol;
@@ -26,11 +26,11 @@ static struct nlmsghdr *route_message(char *buffer, const struct route *route, u
 	info->rtm_table = RT_TABLE_UNSPEC;
 	mnl_attr_put_u32(message, RTA_TABLE, route->table);
 	if (route->destination.length)
-		mnl_attr_put_u32(message, RTA_DST, route->destination.address.v4.s_addr);
+		netlink_put_address(message, RTA_DST, &route->destination.address);
 	if (route->gateway.family)
-		mnl_attr_put_u32(message, RTA_GATEWAY, route->gateway.v4.s_addr);
+		netlink_put_address(message, RTA_GATEWAY, &route->gateway);
 	if (route->source.family)
-		mnl_attr_put_u32(message, RTA_PREFSRC, route->source.v4.s_addr);
+		netlink_put_address(message, RTA_PREFSRC, &route->source);
 	if (route->index)
 		mnl_attr_put_u32(message, RTA_OIF, (uint32_t)route->index);
 	return message;
@@ -66,12 +66,10 @@ struct route_array {
 	size_t count;
 };
 
-static void read_v4(const struct nlattr *attr, struct address *address)
+/* Multicast routing has its own routes and rules of families of its own. */
+static bool is_ip(int family)
 {
-	if (mnl_attr_get_payload_len(attr) != 4)
-		return;
-	address->family = AF_INET;
-	address->v4.s_addr = mnl_attr_get_u32(attr);
+	return family == AF_INET || family == AF_INET6;
 }
 
 static int add_route(const struct nlmsghdr *message, void *data)
@@ -79,7 +77,7 @@ static int add_route(const struct nlmsghdr *message, void *data)
 	const struct rtmsg *info = mnl_nlmsg_get_payload(message);
 	struct route_array *array = data;
 	struct route route = {
-		.destination = {.address.family = AF_INET, .length = info->rtm_dst_len},
+		.destination = {.address.family = info->rtm_family, .length = info->rtm_dst_len},
 		.table = info->rtm_table,
 		.type = info->rtm_type,
 		.protocol = info->rtm_protocol,
@@ -87,20 +85,20 @@ static int add_route(const struct nlmsghdr *message, void *data)
 	};
 	const struct nlattr *attr;
 
-	if (message->nlmsg_type != RTM_NEWROUTE || info->rtm_family != AF_INET ||
+	if (message->nlmsg_type != RTM_NEWROUTE || !is_ip(info->rtm_family) ||
 	    info->rtm_flags & RTM_F_CLONED)
 		return MNL_CB_OK;
 	NETLINK_FOR_EACH_ATTR(attr, message, sizeof(*info))
 	{
 		switch (mnl_attr_get_type(attr)) {
 		case RTA_DST:
-			read_v4(attr, &route.destination.address);
+			netlink_read_address(attr, &route.destination.address);
 			break;
 		case RTA_GATEWAY:
-			read_v4(attr, &route.gateway);
+			netlink_read_address(attr, &route.gateway);
 			break;
 		case RTA_PREFSRC:
-			read_v4(attr, &route.source);
+			netlink_read_address(attr, &route.source);
 			break;
 		case RTA_OIF:
 			route.index = (int)mnl_attr_get_u32(attr);
@@ -127,7 +125,7 @@ int route_list(struct netlink *netlink, struct route **ret_routes, size_t *ret_c
 
 	message->nlmsg_type = RTM_GETROUTE;
 	info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
-	info->rtm_family = AF_INET;
+	info->rtm_family = AF_UNSPEC;
 	if (netlink_dump(netlink, message, add_route, &array) < 0) {
 		error_errno(err, EX_OSERR, "cannot list the routes");
 		free(array.items);
@@ -138,28 +136,45 @@ int route_list(struct netlink *netlink, struct route **ret_routes, size_t *ret_c
 	return 0;
 }
 
-int rule_add(struct netlink *netlink, const struct rule *rule, struct error *err)
+/* What adding and deleting have in common. */
+static struct nlmsghdr *rule_message(char *buffer, const struct rule *rule, uint16_t type,
+				     uint16_t flags)
 {
-	char buffer[NETLINK_REQUEST_MAX];
 	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
-	struct fib_rule_port_range port = {rule->source_port, rule->source_port};
 	struct fib_rule_hdr *info;
 
-	message->nlmsg_type = RTM_NEWRULE;
-	message->nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL;
+	message->nlmsg_type = type;
+	message->nlmsg_flags = flags;
 	info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
-	info->family = AF_INET;
+	info->family = rule->family == AF_INET6 ? AF_INET6 : AF_INET;
 	info->action = rule->action;
-	info->dst_len = (uint8_t)rule->destination.length;
+	info->src_len = (uint8_t)rule->source.length;
 	mnl_attr_put_u32(message, FRA_PRIORITY, rule->priority);
-	if (rule->destination.length)
-		mnl_attr_put_u32(message, FRA_DST, rule->destination.address.v4.s_addr);
+	if (rule->source.length)
+		netlink_put_address(message, FRA_SRC, &rule->source.address);
 	if (rule->table)
 		mnl_attr_put_u32(message, FRA_TABLE, rule->table);
 	if (rule->mark) {
 		mnl_attr_put_u32(message, FRA_FWMARK, rule->mark);
 		mnl_attr_put_u32(message, FRA_FWMASK, UINT32_MAX);
 	}
+	return message;
+}
+
+static int add(struct netlink *netlink, const struct rule *rule, uint16_t flags, struct error *err)
+{
+	char buffer[NETLINK_REQUEST_MAX];
+	struct nlmsghdr *message = rule_message(buffer, rule, RTM_NEWRULE, NLM_F_CREATE | flags);
+	struct fib_rule_hdr *info = mnl_nlmsg_get_payload(message);
+	struct fib_rule_port_range port = {rule->source_port, rule->source_port};
+
+	info->dst_len = (uint8_t)rule->destination.length;
+	if (rule->destination.length)
+		netlink_put_address(message, FRA_DST, &rule->destination.address);
+	if (rule->target)
+		mnl_attr_put_u32(message, FRA_GOTO, rule->target);
+	if (rule->maker)
+		mnl_attr_put_u8(message, FRA_PROTOCOL, rule->maker);
 	if (rule->protocol)
 		mnl_attr_put_u8(message, FRA_IP_PROTO, rule->protocol);
 	if (rule->source_port)
@@ -171,22 +186,21 @@ int rule_add(struct netlink *netlink, const struct rule *rule, struct error *err
 	return 0;
 }
 
+int rule_add(struct netlink *netlink, const struct rule *rule, struct error *err)
+{
+	return add(netlink, rule, NLM_F_EXCL, err);
+}
+
+int rule_add_again(struct netlink *netlink, const struct rule *rule, struct error *err)
+{
+	return add(netlink, rule, 0, err);
+}
+
 int rule_delete(struct netlink *netlink, const struct rule *rule, struct error *err)
 {
 	char buffer[NETLINK_REQUEST_MAX];
-	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
-	struct fib_rule_hdr *info;
+	struct nlmsghdr *message = rule_message(buffer, rule, RTM_DELRULE, 0);
 
-	message->nlmsg_type = RTM_DELRULE;
-	info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
-	info->family = AF_INET;
-	mnl_attr_put_u32(message, FRA_PRIORITY, rule->priority);
-	if (rule->table)
-		mnl_attr_put_u32(message, FRA_TABLE, rule->table);
-	if (rule->mark) {
-		mnl_attr_put_u32(message, FRA_FWMARK, rule->mark);
-		mnl_attr_put_u32(message, FRA_FWMASK, UINT32_MAX);
-	}
 	if (netlink_request(netlink, message) < 0 && errno != ENOENT)
 		return error_errno(err, EX_OSERR, "cannot delete the routing rule %u",
 				   rule->priority);
@@ -203,15 +217,17 @@ static int add_rule(const struct nlmsghdr *message, void *data)
 	const struct fib_rule_hdr *info = mnl_nlmsg_get_payload(message);
 	struct rule_array *array = data;
 	struct rule rule = {
+		.family = info->family,
 		.action = info->action,
 		.table = info->table,
+		.source.length = info->src_len,
 		.destination.length = info->dst_len,
 		.suppress_length = -1,
 	};
 	struct fib_rule_port_range port;
 	const struct nlattr *attr;
 
-	if (message->nlmsg_type != RTM_NEWRULE || info->family != AF_INET)
+	if (message->nlmsg_type != RTM_NEWRULE || !is_ip(info->family))
 		return MNL_CB_OK;
 	NETLINK_FOR_EACH_ATTR(attr, message, sizeof(*info))
 	{
@@ -226,7 +242,16 @@ static int add_rule(const struct nlmsghdr *message, void *data)
 			rule.table = mnl_attr_get_u32(attr);
 			break;
 		case FRA_DST:
-			read_v4(attr, &rule.destination.address);
+			netlink_read_address(attr, &rule.destination.address);
+			break;
+		case FRA_SRC:
+			netlink_read_address(attr, &rule.source.address);
+			break;
+		case FRA_GOTO:
+			rule.target = mnl_attr_get_u32(attr);
+			break;
+		case FRA_PROTOCOL:
+			rule.maker = mnl_attr_get_u8(attr);
 			break;
 		case FRA_IP_PROTO:
 			rule.protocol = mnl_attr_get_u8(attr);
@@ -257,7 +282,7 @@ int rule_list(struct netlink *netlink, struct rule **ret_rules, size_t *ret_coun
 
 	message->nlmsg_type = RTM_GETRULE;
 	info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
-	info->family = AF_INET;
+	info->family = AF_UNSPEC;
 	if (netlink_dump(netlink, message, add_rule, &array) < 0) {
 		error_errno(err, EX_OSERR, "cannot list the routing rules");
 		free(array.items);

@@ -21,6 +21,24 @@ struct address block_address(const struct prefix *block, enum block_part part)
 	return plus(&block->address, part);
 }
 
+struct prefix block_pool6(void)
+{
+	struct prefix pool;
+
+	if (parse_prefix(BLOCK_POOL6, &pool) < 0)
+		abort();
+	return pool;
+}
+
+struct address block_address6(const struct prefix *block, enum block_part part)
+{
+	const struct address v4 = block_address(block, part);
+	struct address address = block_pool6().address;
+
+	memcpy(address.v6.s6_addr + 12, &v4.v4, sizeof(v4.v4));
+	return address;
+}
+
 struct prefix block_network(const struct prefix *block, enum block_part part)
 {
 	if (part == BLOCK_CONTROL_HOST || part == BLOCK_CONTROL)

@@ -11,6 +11,12 @@
 #define BLOCK_POOL_DEFAULT \
 	"198.18.0.0/15" /* for tests of network devices (RFC 2544), routed nowhere */
 
+/*
+ * With `ipv6: nat` every address of a block has an IPv6 twin, which ends in it: fixed, for nothing
+ * but our own links is numbered from there (RFC 4193, the global id spells "migra").
+ */
+#define BLOCK_POOL6 "fd6d:6967:7261::/64"
+
 /* Every sandbox has a block of 16 addresses; these are their places in it. */
 #define BLOCK_LENGTH 28
 enum block_part {
@@ -25,6 +31,8 @@ enum block_part {
 
 /* An address of the block, and the small network it lies in. */
 struct address block_address(const struct prefix *block, enum block_part part);
+struct address block_address6(const struct prefix *block, enum block_part part);
+struct prefix block_pool6(void);
 struct prefix block_network(const struct prefix *block, enum block_part part);
 
 /*

@@ -156,13 +156,15 @@ static int add_table_rules(struct netlink *netlink, struct error *err)
 	if (route_list(netlink, &routes, &count, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		struct rule rule = {.priority = RULE_DIRECT,
+		struct rule rule = {.family = AF_INET,
+				    .priority = RULE_DIRECT,
 				    .mark = MARK_DIRECT,
 				    .table = routes[i].table,
 				    .action = FR_ACT_TO_TBL,
 				    .suppress_length = DEFAULT_ROUTE_MAX};
 
-		if (rule.table == RT_TABLE_LOCAL || rule.table == RT_TABLE_MAIN ||
+		if (routes[i].destination.address.family != rule.family ||
+		    rule.table == RT_TABLE_LOCAL || rule.table == RT_TABLE_MAIN ||
 		    rule.table == HOST_TABLE)
 			continue;
 		if (rule_add(netlink, &rule, err) < 0)
@@ -174,7 +176,8 @@ static int add_table_rules(struct netlink *netlink, struct error *err)
 /* Somebody else's rule may have one of our priorities, but not our mark or table. */
 static bool is_our_rule(const struct rule *rule)
 {
-	return rule->priority >= RULE_WAY && rule->priority <= RULE_DIRECT_END &&
+	return rule->family == AF_INET && rule->priority >= RULE_WAY &&
+	       rule->priority <= RULE_DIRECT_END &&
 	       (rule->mark == MARK_WAY || rule->mark == MARK_DIRECT || rule->table == HOST_TABLE);
 }
 
@@ -301,17 +304,25 @@ static bool is_default(const struct route *route)
 static void add_own(const struct link_address *addresses, size_t count, struct prefix_list *list)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct prefix own = {addresses[i].prefix.address, 32};
+		struct prefix own = addresses[i].prefix;
 
+		own.length = address_size(&own.address) * 8;
 		prefix_list_add(list, &own);
 	}
+}
+
+/* IPv6 has a network fe80::/64 and multicast on every link; both are closed to guests anyway. */
+static bool is_of_links(const struct prefix *prefix)
+{
+	return prefix->address.family == AF_INET6 && (IN6_IS_ADDR_LINKLOCAL(&prefix->address.v6) ||
+						      IN6_IS_ADDR_MULTICAST(&prefix->address.v6));
 }
 
 static void add_near(const struct route *routes, size_t count, struct prefix_list *list)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (is_default(&routes[i]) || routes[i].table == HOST_TABLE ||
-		    routes[i].protocol == HOST_PROTOCOL)
+		    routes[i].protocol == HOST_PROTOCOL || is_of_links(&routes[i].destination))
 			continue;
 		prefix_list_add(list, &routes[i].destination);
 	}

@@ -107,7 +107,8 @@ static int describe_rules(struct netlink *netlink, struct strbuf *output, struct
 	if (rule_list(netlink, &rules, &count, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		strbuf_addf(output, "ip rule %u mark %x table %u action %u\n", rules[i].priority,
+		strbuf_addf(output, "%s rule %u mark %x table %u action %u\n",
+			    rules[i].family == AF_INET6 ? "ip -6" : "ip", rules[i].priority,
 			    rules[i].mark, rules[i].table, rules[i].action);
 	return 0;
 }

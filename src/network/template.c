@@ -9,13 +9,23 @@
 
 #include "base/text.h"
 
-void prefix_list_add(struct prefix_list *list, const struct prefix *prefix)
+static void clear_host_bits(struct prefix *prefix)
 {
 	uint32_t mask = prefix->length ? UINT32_MAX << (32 - prefix->length) : 0;
 
+	if (prefix->address.family != AF_INET6) {
+		prefix->address.v4.s_addr &= htonl(mask);
+		return;
+	}
+	for (unsigned int bit = prefix->length; bit < 128; bit++)
+		prefix->address.v6.s6_addr[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+}
+
+void prefix_list_add(struct prefix_list *list, const struct prefix *prefix)
+{
 	list->items = xreallocarray(list->items, list->count + 1, sizeof(*prefix));
 	list->items[list->count] = *prefix;
-	list->items[list->count++].address.v4.s_addr &= htonl(mask);
+	clear_host_bits(&list->items[list->count++]);
 }
 
 void prefix_list_add_texts(struct prefix_list *list, const char *const *texts, size_t count)
@@ -35,14 +45,28 @@ void prefix_list_done(struct prefix_list *list)
 	*list = (struct prefix_list){0};
 }
 
-static void add_prefixes(const struct prefix_list *list, struct strbuf *output)
+static void add_prefixes(const struct prefix_list *list, int family, struct strbuf *output)
 {
 	char text[PREFIX_TEXT_MAX];
+	const char *separator = "";
 
-	if (!list->count)
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->items[i].address.family != family)
+			continue;
+		strbuf_addf(output, "%s%s", separator, prefix_format(&list->items[i], text));
+		separator = ", ";
+	}
+	if (!*separator)
 		abort();
-	for (size_t i = 0; i < list->count; i++)
-		strbuf_addf(output, "%s%s", i ? ", " : "", prefix_format(&list->items[i], text));
+}
+
+static void add_address(const struct address *address, int family, struct strbuf *output)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	if (address->family != family)
+		abort();
+	strbuf_add_text(output, address_format(address, text));
 }
 
 static void add_link(const char *link, struct strbuf *output)
@@ -62,15 +86,19 @@ static void add_value(const struct value *value, struct strbuf *output)
 
 	switch (value->type) {
 	case VALUE_ADDRESS:
-		if (value->address->family != AF_INET)
-			abort();
-		strbuf_add_text(output, address_format(value->address, text));
+		add_address(value->address, AF_INET, output);
+		return;
+	case VALUE_ADDRESS6:
+		add_address(value->address, AF_INET6, output);
 		return;
 	case VALUE_PREFIX:
 		strbuf_add_text(output, prefix_format(value->prefix, text));
 		return;
 	case VALUE_PREFIXES:
-		add_prefixes(value->prefixes, output);
+		add_prefixes(value->prefixes, AF_INET, output);
+		return;
+	case VALUE_PREFIXES6:
+		add_prefixes(value->prefixes, AF_INET6, output);
 		return;
 	case VALUE_MAC:
 		strbuf_add_text(output, mac_format(value->mac, mac));

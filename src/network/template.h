@@ -15,7 +15,7 @@ struct prefix_list {
 	struct prefix *items;
 	size_t count;
 };
-/* Adds an IPv4 prefix with its host bits cleared. */
+/* Adds a prefix with its host bits cleared. */
 void prefix_list_add(struct prefix_list *list, const struct prefix *prefix);
 /* Adds ranges that are written here in the source; one that does not parse aborts. */
 void prefix_list_add_texts(struct prefix_list *list, const char *const *texts, size_t count);
@@ -23,9 +23,11 @@ void prefix_list_done(struct prefix_list *list);
 #define _cleanup_prefix_list_ _cleanup_(prefix_list_done)
 
 enum value_type {
-	VALUE_ADDRESS,
+	VALUE_ADDRESS, /* IPv4 */
+	VALUE_ADDRESS6,
 	VALUE_PREFIX,
-	VALUE_PREFIXES,
+	VALUE_PREFIXES,	 /* the IPv4 ones of a list */
+	VALUE_PREFIXES6, /* the IPv6 ones */
 	VALUE_MAC,
 	VALUE_NUMBER,
 	VALUE_LINK
@@ -37,7 +39,7 @@ struct value {
 	union {
 		const struct address *address;
 		const struct prefix *prefix;
-		const struct prefix_list *prefixes; /* at least one */
+		const struct prefix_list *prefixes; /* at least one of that family */
 		const struct mac *mac;
 		uint32_t number;
 		const char *link; /* [a-z0-9-], at most 15 characters */

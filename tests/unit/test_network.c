@@ -144,6 +144,36 @@ static void blocks_avoid_what_is_there(void **state)
 	assert_int_equal(block_find(&pool, &used, &block, &err), -1);
 }
 
+static void addresses_have_a_twin(void **state)
+{
+	const struct prefix block = prefix("198.18.0.16/28"), pool = block_pool6();
+	const struct address twin = block_address6(&block, BLOCK_UPLINK);
+	char text[PREFIX_TEXT_MAX];
+
+	(void)state;
+	assert_string_equal(address_format(&twin, text), "fd6d:6967:7261::c612:1a");
+	assert_true(prefix_contains(&pool, &twin));
+}
+
+static void lists_hold_both_families(void **state)
+{
+	static const char *const texts[] = {"2001:db8:7fff:ffff::1/33", "5.9.1.77/24", "::ffff:1/0",
+					    "fe80::1/128"};
+	static const char template[] = "4: ${list} 6: ${six} one: ${one}";
+	_cleanup_prefix_list_ struct prefix_list list = {0};
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	const struct address one = prefix("fd00::1").address;
+	const struct value values[] = {{"list", VALUE_PREFIXES, .prefixes = &list},
+				       {"six", VALUE_PREFIXES6, .prefixes = &list},
+				       {"one", VALUE_ADDRESS6, .address = &one}};
+
+	(void)state;
+	prefix_list_add_texts(&list, texts, ARRAY_SIZE(texts));
+	template_render(template, values, ARRAY_SIZE(values), &text);
+	assert_string_equal(strbuf_text(&text),
+			    "4: 5.9.1.0/24 6: 2001:db8::/33, ::/0, fe80::1/128 one: fd00::1");
+}
+
 static void resolvers_are_counted(void **state)
 {
 	static const struct {
@@ -201,6 +231,8 @@ int main(void)
 		cmocka_unit_test(dnsmasq_configs_are_golden),
 		cmocka_unit_test(pool_is_configured),
 		cmocka_unit_test(blocks_avoid_what_is_there),
+		cmocka_unit_test(addresses_have_a_twin),
+		cmocka_unit_test(lists_hold_both_families),
 		cmocka_unit_test(resolvers_are_counted),
 		cmocka_unit_test(other_firewalls_are_named),
 	};
