@@ -2,10 +2,12 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import re
 import shutil
 import subprocess
+import time
 import uuid as uuids
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from lab import Lab, Machine, stop
 
 HERE = pathlib.Path(__file__).resolve().parent
+PROBE = pathlib.Path(os.environ.get("MIGRANT_BUILD", HERE.parent.parent / "build-dev")) / "tests/probe"
 HOOK, HELPER = "/usr/sbin/migrant-hook", "/usr/sbin/migrant-helper"
 GUEST, GATEWAY, GUEST_MAC = "10.213.0.2", "10.213.0.1", "52:54:00:6d:67:02"
 
@@ -125,12 +128,16 @@ class Sandbox:
 
 
 def probe(machine, *targets):
-    """Tries "tcp ADDRESS PORT", "udp …", "icmp ADDRESS 0" and raw protocol numbers, all at once."""
-    return json.loads(machine.run("/usr/bin/python3", HERE / "probe.py", *targets).stdout)
+    """Tries "tcp ADDRESS PORT", "udp …", "icmp ADDRESS 0", "NUMBER ADDRESS 0", "frame HEX", all at once."""
+    return json.loads(machine.run(PROBE, *targets).stdout)
 
 
 def send_frames(machine, *frames):
-    machine.run("/usr/bin/python3", HERE / "frames.py", "eth0", *[bytes(f).hex() for f in frames])
+    """Sends frames as they are, and waits until the program between the taps has passed them on."""
+    lines = "".join(f"frame {bytes(f).hex()}\n" for f in frames)
+    refused = json.loads(machine.run(PROBE, "-f", "-", input=lines).stdout)
+    assert refused == {}
+    time.sleep(0.05)
 
 
 def install(lab, build):

@@ -24,7 +24,7 @@ SUITES = {
     "gateway": ["test_attacks.py", "test_services.py", "test_isolation.py", "test_frames.py"],
     "host": ["test_attacks.py", "test_isolation.py", "test_services.py"],
 }
-PROGRAMS = ["migrant", "migrant-hook", "migrant-helper"]
+PROGRAMS = ["migrant", "migrant-hook", "migrant-helper", "tests/probe"]
 
 
 def rules(template):
@@ -39,6 +39,7 @@ def rules(template):
 
 
 def mutate(directory, template, number, mutant):
+    (directory / "tests").mkdir()
     for program in PROGRAMS:
         shutil.copy(BUILD / program, directory / program)
     lines = (SOURCE / "templates" / f"{template}.nft").read_bytes().splitlines(keepends=True)

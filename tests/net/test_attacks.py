@@ -5,7 +5,7 @@ import time
 
 from scapy.all import BOOTP, DHCP, DNS, DNSQR, ICMP, IP, TCP, UDP, Ether
 
-from conftest import GATEWAY, GUEST, GUEST_MAC, HELPER, HERE, Sandbox, send_frames
+from conftest import GATEWAY, GUEST, GUEST_MAC, HELPER, PROBE, Sandbox, send_frames
 from lab import WAN_HOST, WEB, child_of, stop
 from watch import Arrivals
 
@@ -131,7 +131,7 @@ def test_nothing_odd_is_sent_to_the_guest(pair):
             chain i {{ type filter hook ingress device eth0 priority 0; ether type {kind} counter name c; }}; }}
         """ for kind in frames))
     for frame in frames.values():
-        pair[0].inside("/usr/bin/python3", HERE / "frames.py", pair[0].tap, bytes(frame).hex(), check=False)
+        pair[0].inside(PROBE, "-i", pair[0].tap, f"frame {bytes(frame).hex()}")
     time.sleep(0.5)
     seen = [pair[0].guest.run("nft", "list", "counter", "netdev", f"t{kind}", "c").stdout for kind in frames]
     pair[0].guest.run("nft", "flush", "ruleset")
