@@ -20,11 +20,12 @@
 /* Every sandbox has a block of 16 addresses; these are their places in it. */
 #define BLOCK_LENGTH 28
 enum block_part {
-	BLOCK_CONTROL_HOST = 1, /* a /30: the host's end of the control link */
-	BLOCK_CONTROL = 2,	/* and the gateway's */
-	BLOCK_UPLINK_HOST = 9,	/* a /29: the host's end of the uplink */
-	BLOCK_UPLINK = 10,	/* the guest, as the host sees it */
-	BLOCK_UPLINK_DNS = 11,	/* dnsmasq, as the host sees it */
+	BLOCK_CONTROL_HOST = 1,	   /* a /30: the host's end of the control link */
+	BLOCK_CONTROL = 2,	   /* and the gateway's */
+	BLOCK_UPLINK_HOST = 9,	   /* a /29: the host's end of the uplink */
+	BLOCK_UPLINK = 10,	   /* the guest, as the host sees it */
+	BLOCK_UPLINK_DNS = 11,	   /* dnsmasq, as the host sees it */
+	BLOCK_UPLINK_GRANTED = 12, /* the guest, where a grant lets it go */
 };
 #define CONTROL_LENGTH 30
 #define UPLINK_LENGTH  29

@@ -29,7 +29,8 @@ struct build {
 	struct netlink inside; /* in the gateway's */
 	int netns;
 	struct prefix pool, block;
-	struct prefix_list used, near;
+	struct prefix_list used;
+	struct surroundings host_has;
 	const char *dnsmasq_user;
 	uid_t dnsmasq_uid;
 };
@@ -40,7 +41,7 @@ static void build_done(struct build *build)
 	netlink_close(&build->inside);
 	cleanup_close(&build->netns);
 	prefix_list_done(&build->used);
-	prefix_list_done(&build->near);
+	surroundings_done(&build->host_has);
 }
 
 char *gateway_netns(const char *name)
@@ -75,8 +76,7 @@ static int name_things(struct build *build, struct error *err)
 	snprintf(gateway->netns, sizeof(gateway->netns), "migrant-%s", sandbox->name);
 	gateway_link(LINK_TAP, sandbox->uuid, gateway->tap);
 	gateway_link(LINK_CONTROL, sandbox->uuid, gateway->control);
-	gateway_link(sandbox->policy->isolate ? LINK_UPLINK_CLOSED : LINK_UPLINK_OPEN,
-		     sandbox->uuid, gateway->uplink);
+	gateway_link(LINK_UPLINK, sandbox->uuid, gateway->uplink);
 	return netlink_open(&build->host, err);
 }
 
@@ -115,9 +115,7 @@ static int make_host_side(struct build *build, struct error *err)
 
 static int choose_addresses(struct build *build, struct error *err)
 {
-	bool own_only = !build->sandbox->policy->isolate;
-
-	if (host_survey(&build->host, own_only, &build->used, &build->near, err) < 0 ||
+	if (host_survey(&build->host, &build->pool, &build->used, &build->host_has, err) < 0 ||
 	    block_find(&build->pool, &build->used, &build->block, err) < 0)
 		return -1;
 	build->gateway->control_address = block_address(&build->block, BLOCK_CONTROL);
@@ -146,7 +144,7 @@ static int load_rules(struct build *build, struct error *err)
 		.policy = build->sandbox->policy,
 		.pool = &build->pool,
 		.block = &build->block,
-		.host = &build->near,
+		.host = &build->host_has,
 		.dnsmasq_uid = build->dnsmasq_uid,
 	};
 
@@ -229,7 +227,8 @@ static int make_control(struct build *build, struct error *err)
 static int make_uplink_host(struct build *build, const struct link *outer, const struct link *inner,
 			    struct error *err)
 {
-	static const enum block_part inside[] = {BLOCK_UPLINK, BLOCK_UPLINK_DNS};
+	static const enum block_part inside[] = {BLOCK_UPLINK, BLOCK_UPLINK_DNS,
+						 BLOCK_UPLINK_GRANTED};
 	const struct address own = block_address(&build->block, BLOCK_UPLINK_HOST);
 	_cleanup_free_ char *validate =
 		text_format("net/ipv4/conf/%s/src_valid_mark", build->gateway->uplink);
@@ -261,6 +260,7 @@ static int make_uplink(struct build *build, struct error *err)
 	const struct address host = block_address(&build->block, BLOCK_UPLINK_HOST);
 	const struct address guest = block_address(&build->block, BLOCK_UPLINK);
 	const struct address dns = block_address(&build->block, BLOCK_UPLINK_DNS);
+	const struct address granted = block_address(&build->block, BLOCK_UPLINK_GRANTED);
 	struct link outer, inner;
 	struct route route = {
 		.gateway = host,
@@ -276,6 +276,7 @@ static int make_uplink(struct build *build, struct error *err)
 	    make_uplink_host(build, &outer, &inner, err) < 0 ||
 	    add_address(&build->inside, &inner, &dns, UPLINK_LENGTH, err) < 0 ||
 	    add_address(&build->inside, &inner, &guest, UPLINK_LENGTH, err) < 0 ||
+	    add_address(&build->inside, &inner, &granted, UPLINK_LENGTH, err) < 0 ||
 	    link_neighbour_add(&build->inside, inner.index, &host, &outer.mac, err) < 0 ||
 	    bring_up(&build->inside, &inner, err) < 0)
 		return -1;

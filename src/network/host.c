@@ -249,8 +249,7 @@ static int has_links(struct netlink *netlink, bool *ret_has, struct error *err)
 		return -1;
 	*ret_has = false;
 	for (size_t i = 0; i < count; i++)
-		*ret_has = *ret_has || text_starts(links[i].name, LINK_UPLINK_CLOSED) ||
-			   text_starts(links[i].name, LINK_UPLINK_OPEN) ||
+		*ret_has = *ret_has || text_starts(links[i].name, LINK_UPLINK) ||
 			   text_starts(links[i].name, LINK_CONTROL);
 	return 0;
 }
@@ -301,14 +300,10 @@ static bool is_default(const struct route *route)
 	return route->destination.length <= DEFAULT_ROUTE_MAX;
 }
 
-static void add_own(const struct link_address *addresses, size_t count, struct prefix_list *list)
+/* Links of sandboxes, which are closed with the whole pool: the lists must not grow with them. */
+static bool is_sandboxes(const struct prefix *prefix, const struct prefix *pool)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct prefix own = addresses[i].prefix;
-
-		own.length = address_size(&own.address) * 8;
-		prefix_list_add(list, &own);
-	}
+	return prefix->length >= pool->length && prefix_contains(pool, &prefix->address);
 }
 
 /* IPv6 has a network fe80::/64 and multicast on every link; both are closed to guests anyway. */
@@ -318,18 +313,25 @@ static bool is_of_links(const struct prefix *prefix)
 						      IN6_IS_ADDR_MULTICAST(&prefix->address.v6));
 }
 
-static void add_near(const struct route *routes, size_t count, struct prefix_list *list)
+static void add_own(const struct link_address *addresses, size_t count, const struct prefix *pool,
+		    struct prefix_list *list)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (is_default(&routes[i]) || routes[i].table == HOST_TABLE ||
-		    routes[i].protocol == HOST_PROTOCOL || is_of_links(&routes[i].destination))
-			continue;
-		prefix_list_add(list, &routes[i].destination);
-	}
+	for (size_t i = 0; i < count; i++)
+		if (!is_sandboxes(&addresses[i].prefix, pool))
+			prefix_list_add_address(list, &addresses[i].prefix.address);
 }
 
-int host_survey(struct netlink *netlink, bool own_only, struct prefix_list *used,
-		struct prefix_list *near, struct error *err)
+static void add_near(const struct route *routes, size_t count, const struct prefix *pool,
+		     struct prefix_list *list)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!is_default(&routes[i]) && !is_of_links(&routes[i].destination) &&
+		    !is_sandboxes(&routes[i].destination, pool))
+			prefix_list_add(list, &routes[i].destination);
+}
+
+int host_survey(struct netlink *netlink, const struct prefix *pool, struct prefix_list *used,
+		struct surroundings *surroundings, struct error *err)
 {
 	_cleanup_free_ struct link_address *addresses = NULL;
 	_cleanup_free_ struct route *routes = NULL;
@@ -338,17 +340,14 @@ int host_survey(struct netlink *netlink, bool own_only, struct prefix_list *used
 	if (link_address_list(netlink, &addresses, &address_count, err) < 0 ||
 	    route_list(netlink, &routes, &route_count, err) < 0)
 		return -1;
-	for (size_t i = 0; i < address_count; i++)
+	for (size_t i = 0; used && i < address_count; i++)
 		prefix_list_add(used, &addresses[i].prefix);
-	for (size_t i = 0; i < route_count; i++)
+	for (size_t i = 0; used && i < route_count; i++)
 		if (!is_default(&routes[i]) &&
 		    (routes[i].protocol != HOST_PROTOCOL || routes[i].type != RTN_UNREACHABLE))
 			prefix_list_add(used, &routes[i].destination);
-	if (!near)
-		return 0;
-	add_own(addresses, address_count, near);
-	if (!own_only)
-		add_near(routes, route_count, near);
+	add_own(addresses, address_count, pool, &surroundings->own);
+	add_near(routes, route_count, pool, &surroundings->near);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #define NETWORK_HOST_H
 
 #include "base/netlink.h"
+#include "network/rules.h"
 #include "network/template.h"
 
 /* Where the first sandbox's hook writes what was there before, and the pool in use. */
@@ -34,10 +35,11 @@ MUST_CHECK int host_drift(struct netlink *netlink, void (*add)(void *data, const
 			  void *data, struct error *err);
 
 /*
- * @used: what no address of ours may collide with. @near (optional): what the host is and reaches
- * other than by its default route; with @own_only just its own addresses.
+ * @used (or NULL): what no address of ours may collide with. @surroundings: what no guest reaches
+ * unasked, but for what lies in the sandboxes' own @pool.
  */
-MUST_CHECK int host_survey(struct netlink *netlink, bool own_only, struct prefix_list *used,
-			   struct prefix_list *near, struct error *err);
+MUST_CHECK int host_survey(struct netlink *netlink, const struct prefix *pool,
+			   struct prefix_list *used, struct surroundings *surroundings,
+			   struct error *err);
 
 #endif

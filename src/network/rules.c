@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "network/block.h"
+#include "network/grants.h"
 #include "network/wire.h"
 
 extern const char template_gateway[], template_wire[], template_host[];
@@ -40,23 +41,122 @@ static const char *const reserved[] = {
 	"198.18.0.0/15",   /* benchmarks, RFC 2544 */
 };
 
-static void collect_denied(const struct rules *rules, struct prefix_list *denied)
+static const char *const everywhere = "0.0.0.0/0";
+
+/* The sets and maps of gateway.nft, as their elements are written. */
+static const struct element_form form_mark = {{FIELD_MARK}, {FIELD_END}};
+static const struct element_form form_lan = {{FIELD_ADDRESS}, {FIELD_MARK}};
+static const struct element_form form_lan_port = {{FIELD_ADDRESS, FIELD_PROTOCOL, FIELD_PORT},
+						  {FIELD_MARK}};
+static const struct element_form form_port_mark = {{FIELD_PROTOCOL, FIELD_PORT}, {FIELD_MARK}};
+static const struct element_form form_target = {{FIELD_PROTOCOL, FIELD_PORT},
+						{FIELD_ADDRESS, FIELD_TARGET_PORT}};
+static const struct element_form form_forward = {
+	{FIELD_MARK, FIELD_ADDRESS, FIELD_PROTOCOL, FIELD_TARGET_PORT}, {FIELD_END}};
+
+void surroundings_done(struct surroundings *surroundings)
 {
-	prefix_list_add_texts(denied, never, ARRAY_SIZE(never));
+	prefix_list_done(&surroundings->own);
+	prefix_list_done(&surroundings->near);
+}
+
+static void collect_never(const struct rules *rules, struct prefix_list *list)
+{
+	prefix_list_add_texts(list, never, ARRAY_SIZE(never));
+	prefix_list_add(list, rules->pool);
+	prefix_list_add_all(list, &rules->host->own);
+}
+
+/* What `isolate` closes. */
+static void collect_private(const struct rules *rules, struct prefix_list *list)
+{
+	prefix_list_add_texts(list, reserved, ARRAY_SIZE(reserved));
+	prefix_list_add_all(list, &rules->host->near);
+}
+
+static void subtract_granted(const struct policy *policy, struct prefix_list *list)
+{
+	for (size_t i = 0; i < policy->grant_count; i++)
+		if (policy->grants[i].kind == GRANT_LAN &&
+		    policy->grants[i].address.family == AF_INET)
+			prefix_list_subtract(list, &policy->grants[i].address);
+}
+
+void rules_closed(const struct rules *rules, struct prefix_list *list)
+{
 	if (rules->policy->isolate)
-		prefix_list_add_texts(denied, reserved, ARRAY_SIZE(reserved));
-	prefix_list_add(denied, rules->pool);
-	for (size_t i = 0; rules->host && i < rules->host->count; i++)
-		prefix_list_add(denied, &rules->host->items[i]);
+		collect_private(rules, list);
+	subtract_granted(rules->policy, list);
+	collect_never(rules, list);
+}
+
+/* What of a policy goes into the rules' sets. */
+struct sets {
+	struct prefix_list never, denied, private, open, resolvers;
+	struct grant_sets grants;
+	struct element_list live;
+};
+
+static void sets_done(struct sets *sets)
+{
+	prefix_list_done(&sets->never);
+	prefix_list_done(&sets->denied);
+	prefix_list_done(&sets->private);
+	prefix_list_done(&sets->open);
+	prefix_list_done(&sets->resolvers);
+	grant_sets_done(&sets->grants);
+	element_list_done(&sets->live);
+}
+
+static void add_live(struct sets *sets, uint32_t mark)
+{
+	const struct element element = {.mark = mark};
+
+	element_list_add(&sets->live, &element);
+}
+
+static void collect_resolvers(const struct policy *policy, struct prefix_list *list)
+{
+	if (!policy->dns_count)
+		prefix_list_add_texts(list, &everywhere, 1);
+	for (size_t i = 0; i < policy->dns_count; i++)
+		if (policy->dns[i].family == AF_INET)
+			prefix_list_add_address(list, &policy->dns[i]);
+}
+
+static void collect_open(const struct rules *rules, struct sets *sets)
+{
+	prefix_list_add_texts(&sets->open, &everywhere, 1);
+	add_live(sets, MARK_OPEN);
+	collect_resolvers(rules->policy, &sets->resolvers);
+	if (rules->policy->isolate)
+		return;
+	collect_private(rules, &sets->private);
+	add_live(sets, MARK_PRIVATE);
+}
+
+static void collect_sets(const struct rules *rules, struct sets *sets)
+{
+	collect_never(rules, &sets->never);
+	if (rules->policy->isolate)
+		collect_private(rules, &sets->denied);
+	add_live(sets, MARK_CONTROL);
+	if (rules->policy->egress == POLICY_EGRESS_OPEN)
+		collect_open(rules, sets);
+	grant_sets_collect(rules->policy, &sets->grants);
+	for (size_t i = 0; i < sets->grants.all.count; i++)
+		add_live(sets, sets->grants.all.items[i].mark);
 }
 
 void rules_gateway(const struct rules *rules, struct strbuf *output)
 {
-	_cleanup_prefix_list_ struct prefix_list denied = {0};
+	_cleanup_(sets_done) struct sets sets = {0};
+	const struct grant_sets *grants = &sets.grants;
 	const struct address control_host = block_address(rules->block, BLOCK_CONTROL_HOST);
 	const struct address control = block_address(rules->block, BLOCK_CONTROL);
 	const struct address uplink = block_address(rules->block, BLOCK_UPLINK);
 	const struct address uplink_dns = block_address(rules->block, BLOCK_UPLINK_DNS);
+	const struct address uplink_granted = block_address(rules->block, BLOCK_UPLINK_GRANTED);
 	const struct value values[] = {
 		{"tap", VALUE_LINK, .link = rules->tap},
 		{"guest", VALUE_ADDRESS, .address = &rules->wire->guest},
@@ -65,14 +165,33 @@ void rules_gateway(const struct rules *rules, struct strbuf *output)
 		{"control", VALUE_ADDRESS, .address = &control},
 		{"uplink", VALUE_ADDRESS, .address = &uplink},
 		{"uplink_dns", VALUE_ADDRESS, .address = &uplink_dns},
-		{"denied", VALUE_PREFIXES, .prefixes = &denied},
+		{"uplink_granted", VALUE_ADDRESS, .address = &uplink_granted},
+		{"never", VALUE_PREFIXES, .prefixes = &sets.never},
+		{"denied", VALUE_PREFIXES, .prefixes = &sets.denied},
+		{"private", VALUE_PREFIXES, .prefixes = &sets.private},
+		{"open", VALUE_PREFIXES, .prefixes = &sets.open},
+		{"resolvers", VALUE_PREFIXES, .prefixes = &sets.resolvers},
+		{"live", VALUE_ELEMENTS, .elements = &sets.live, .form = &form_mark},
+		{"lan", VALUE_ELEMENTS, .elements = &grants->lan, .form = &form_lan},
+		{"lan_ports", VALUE_ELEMENTS, .elements = &grants->lan_ports,
+		 .form = &form_lan_port},
+		{"host_ports", VALUE_ELEMENTS, .elements = &grants->host, .form = &form_port_mark},
+		{"forward_marks", VALUE_ELEMENTS, .elements = &grants->forward,
+		 .form = &form_port_mark},
+		{"forward_targets", VALUE_ELEMENTS, .elements = &grants->forward,
+		 .form = &form_target},
+		{"forwards", VALUE_ELEMENTS, .elements = &grants->forward, .form = &form_forward},
+		{"mark_open", VALUE_MARK, .number = MARK_OPEN},
+		{"mark_control", VALUE_MARK, .number = MARK_CONTROL},
+		{"mark_private", VALUE_MARK, .number = MARK_PRIVATE},
+		{"mark_granted", VALUE_MARK, .number = MARK_GRANTED},
 		{"connections", VALUE_NUMBER, .number = rules->policy->limits.connections},
 		{"new_per_second", VALUE_NUMBER, .number = rules->policy->limits.new_per_second},
 		{"dns_per_second", VALUE_NUMBER, .number = rules->policy->limits.dns_per_second},
 		{"dnsmasq_uid", VALUE_NUMBER, .number = rules->dnsmasq_uid},
 	};
 
-	collect_denied(rules, &denied);
+	collect_sets(rules, &sets);
 	template_render(template_gateway, values, ARRAY_SIZE(values), output);
 }
 
@@ -97,13 +216,15 @@ void rules_host(const struct prefix *pool, struct strbuf *output)
 	_cleanup_prefix_list_ struct prefix_list closed = {0};
 	_cleanup_prefix_list_ struct prefix_list always = {0};
 	const struct address dns_part = {.family = AF_INET, .v4.s_addr = htonl(BLOCK_UPLINK_DNS)};
+	const struct address granted_part = {.family = AF_INET,
+					     .v4.s_addr = htonl(BLOCK_UPLINK_GRANTED)};
 	const struct value values[] = {
 		{"reserved", VALUE_PREFIXES, .prefixes = &closed},
 		{"never", VALUE_PREFIXES, .prefixes = &always},
 		{"pool", VALUE_PREFIX, .prefix = pool},
 		{"dns_host_part", VALUE_ADDRESS, .address = &dns_part},
-		{"uplink_closed", VALUE_LINK, .link = LINK_UPLINK_CLOSED},
-		{"uplink_open", VALUE_LINK, .link = LINK_UPLINK_OPEN},
+		{"granted_host_part", VALUE_ADDRESS, .address = &granted_part},
+		{"uplink", VALUE_LINK, .link = LINK_UPLINK},
 		{"control", VALUE_LINK, .link = LINK_CONTROL},
 		{"mark_way", VALUE_NUMBER, .number = MARK_WAY},
 		{"mark_direct", VALUE_NUMBER, .number = MARK_DIRECT},

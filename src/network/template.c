@@ -28,6 +28,12 @@ void prefix_list_add(struct prefix_list *list, const struct prefix *prefix)
 	clear_host_bits(&list->items[list->count++]);
 }
 
+void prefix_list_add_all(struct prefix_list *list, const struct prefix_list *more)
+{
+	for (size_t i = 0; i < more->count; i++)
+		prefix_list_add(list, &more->items[i]);
+}
+
 void prefix_list_add_texts(struct prefix_list *list, const char *const *texts, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -39,10 +45,54 @@ void prefix_list_add_texts(struct prefix_list *list, const char *const *texts, s
 	}
 }
 
+void prefix_list_add_address(struct prefix_list *list, const struct address *address)
+{
+	const struct prefix prefix = {*address, address_size(address) * 8};
+
+	prefix_list_add(list, &prefix);
+}
+
+/* What of @prefix is not @address: the other half at every length. */
+static void add_rest(struct prefix_list *list, const struct prefix *prefix,
+		     const struct address *address)
+{
+	for (unsigned int length = prefix->length + 1; length <= 32; length++) {
+		struct prefix other = {*address, length};
+
+		other.address.v4.s_addr ^= htonl(UINT32_C(1) << (32 - length));
+		prefix_list_add(list, &other);
+	}
+}
+
+void prefix_list_subtract(struct prefix_list *list, const struct address *address)
+{
+	struct prefix_list result = {0};
+
+	for (size_t i = 0; i < list->count; i++)
+		if (prefix_contains(&list->items[i], address))
+			add_rest(&result, &list->items[i], address);
+		else
+			prefix_list_add(&result, &list->items[i]);
+	prefix_list_done(list);
+	*list = result;
+}
+
 void prefix_list_done(struct prefix_list *list)
 {
 	free(list->items);
 	*list = (struct prefix_list){0};
+}
+
+void element_list_add(struct element_list *list, const struct element *element)
+{
+	list->items = xreallocarray(list->items, list->count + 1, sizeof(*element));
+	list->items[list->count++] = *element;
+}
+
+void element_list_done(struct element_list *list)
+{
+	free(list->items);
+	*list = (struct element_list){0};
 }
 
 static void add_prefixes(const struct prefix_list *list, int family, struct strbuf *output)
@@ -56,8 +106,6 @@ static void add_prefixes(const struct prefix_list *list, int family, struct strb
 		strbuf_addf(output, "%s%s", separator, prefix_format(&list->items[i], text));
 		separator = ", ";
 	}
-	if (!*separator)
-		abort();
 }
 
 static void add_address(const struct address *address, int family, struct strbuf *output)
@@ -67,6 +115,64 @@ static void add_address(const struct address *address, int family, struct strbuf
 	if (address->family != family)
 		abort();
 	strbuf_add_text(output, address_format(address, text));
+}
+
+static void add_protocol(uint8_t protocol, struct strbuf *output)
+{
+	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
+		abort();
+	strbuf_add_text(output, protocol == IPPROTO_TCP ? "tcp" : "udp");
+}
+
+static void add_field(const struct element *element, enum element_field field,
+		      struct strbuf *output)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	switch (field) {
+	case FIELD_ADDRESS:
+		strbuf_add_text(output, address_format(&element->address, text));
+		return;
+	case FIELD_PROTOCOL:
+		add_protocol(element->protocol, output);
+		return;
+	case FIELD_PORT:
+		strbuf_addf(output, "%u", element->port);
+		return;
+	case FIELD_TARGET_PORT:
+		strbuf_addf(output, "%u", element->target_port);
+		return;
+	case FIELD_MARK:
+		strbuf_addf(output, "0x%08x", element->mark);
+		return;
+	case FIELD_END:
+		break;
+	}
+	abort();
+}
+
+static void add_fields(const struct element *element, const enum element_field *fields,
+		       struct strbuf *output)
+{
+	for (size_t i = 0; i < ELEMENT_FIELDS_MAX && fields[i] != FIELD_END; i++) {
+		if (i)
+			strbuf_add_text(output, " . ");
+		add_field(element, fields[i], output);
+	}
+}
+
+static void add_elements(const struct element_list *list, const struct element_form *form,
+			 struct strbuf *output)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (i)
+			strbuf_add_text(output, ", ");
+		add_fields(&list->items[i], form->key, output);
+		if (form->data[0] == FIELD_END)
+			continue;
+		strbuf_add_text(output, " : ");
+		add_fields(&list->items[i], form->data, output);
+	}
 }
 
 static void add_link(const char *link, struct strbuf *output)
@@ -100,11 +206,17 @@ static void add_value(const struct value *value, struct strbuf *output)
 	case VALUE_PREFIXES6:
 		add_prefixes(value->prefixes, AF_INET6, output);
 		return;
+	case VALUE_ELEMENTS:
+		add_elements(value->elements, value->form, output);
+		return;
 	case VALUE_MAC:
 		strbuf_add_text(output, mac_format(value->mac, mac));
 		return;
 	case VALUE_NUMBER:
 		strbuf_addf(output, "%u", value->number);
+		return;
+	case VALUE_MARK:
+		strbuf_addf(output, "0x%08x", value->number);
 		return;
 	case VALUE_LINK:
 		add_link(value->link, output);
@@ -122,19 +234,57 @@ static const struct value *find_value(const struct value *values, size_t count, 
 	abort();
 }
 
-void template_render(const char *template, const struct value *values, size_t count,
-		     struct strbuf *output)
+static bool has_family(const struct prefix_list *list, int family)
 {
-	const char *at = template;
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].address.family == family)
+			return true;
+	return false;
+}
+
+static bool is_empty(const struct value *value)
+{
+	if (value->type == VALUE_PREFIXES || value->type == VALUE_PREFIXES6)
+		return !has_family(value->prefixes,
+				   value->type == VALUE_PREFIXES ? AF_INET : AF_INET6);
+	return value->type == VALUE_ELEMENTS && !value->elements->count;
+}
+
+/* Renders one line, or nothing when it is the elements of an empty set. */
+static void render_line(const char *line, size_t length, const struct value *values, size_t count,
+			struct strbuf *output)
+{
+	_cleanup_free_ char *copy = text_dup_n(line, length);
+	bool may_be_empty = text_starts(copy + strspn(copy, "\t"), "elements = ");
+	_cleanup_strbuf_ struct strbuf rendered = STRBUF_INIT;
+	const char *at = copy;
 	const char *mark;
 
 	while ((mark = strstr(at, "${"))) {
 		const char *name = mark + 2;
-		size_t length = strcspn(name, "}");
+		size_t name_length = strcspn(name, "}");
+		const struct value *value = find_value(values, count, name, name_length);
 
-		strbuf_add(output, at, (size_t)(mark - at));
-		add_value(find_value(values, count, name, length), output);
-		at = name + length + 1;
+		if (is_empty(value) && may_be_empty)
+			return;
+		if (is_empty(value))
+			abort();
+		strbuf_add(&rendered, at, (size_t)(mark - at));
+		add_value(value, &rendered);
+		at = name + name_length + 1;
 	}
-	strbuf_add_text(output, at);
+	strbuf_add_text(&rendered, at);
+	strbuf_add_text(output, strbuf_text(&rendered));
+}
+
+void template_render(const char *template, const struct value *values, size_t count,
+		     struct strbuf *output)
+{
+	while (*template) {
+		size_t length = strcspn(template, "\n");
+
+		length += template[length] == '\n';
+		render_line(template, length, values, count, output);
+		template += length;
+	}
 }

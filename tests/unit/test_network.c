@@ -33,35 +33,190 @@ static struct wire sample_wire(void)
 	return wire;
 }
 
-static void rules_are_golden(void **state)
+static struct address address(const char *text)
 {
-	static const char *const near_texts[] = {"5.9.1.2/32", "5.9.1.0/24", "192.168.1.10/24"};
-	_cleanup_prefix_list_ struct prefix_list near = {0};
+	struct address result;
+
+	assert_int_equal(parse_address(text, &result), 0);
+	return result;
+}
+
+static void grant(struct policy *policy, enum policy_grant_kind kind, uint8_t protocol,
+		  uint16_t port, const char *target, uint16_t target_port)
+{
+	policy->grants[policy->grant_count++] = (struct policy_grant){
+		.kind = kind,
+		.protocol = protocol,
+		.port = port,
+		.address = target ? address(target) : (struct address){0},
+		.target_port = target_port,
+	};
+}
+
+/* Policies, each with what its golden file is to show. */
+
+static void isolated(struct policy *policy)
+{
+	(void)policy;
+}
+
+static void not_isolated(struct policy *policy)
+{
+	policy->isolate = false;
+}
+
+static void no_egress(struct policy *policy)
+{
+	policy->egress = POLICY_EGRESS_NONE;
+}
+
+static void no_egress_nor_isolation(struct policy *policy)
+{
+	no_egress(policy);
+	not_isolated(policy);
+}
+
+static void lan_address(struct policy *policy)
+{
+	grant(policy, GRANT_LAN, 0, 0, "192.168.1.50", 0);
+}
+
+static void lan_ports(struct policy *policy)
+{
+	grant(policy, GRANT_LAN, IPPROTO_TCP, 5432, "192.168.1.50", 0);
+	grant(policy, GRANT_LAN, IPPROTO_UDP, 123, "192.168.1.50", 0);
+}
+
+static void host_ports(struct policy *policy)
+{
+	grant(policy, GRANT_HOST, IPPROTO_TCP, 8080, NULL, 0);
+	grant(policy, GRANT_HOST, IPPROTO_UDP, 8080, NULL, 0);
+}
+
+static void forwards(struct policy *policy)
+{
+	grant(policy, GRANT_FORWARD, IPPROTO_TCP, 11434, "100.64.0.6", 11434);
+	grant(policy, GRANT_FORWARD, IPPROTO_UDP, 5000, "192.168.1.50", 53);
+}
+
+static void grants_without_egress(struct policy *policy)
+{
+	no_egress(policy);
+	lan_address(policy);
+	lan_ports(policy);
+	host_ports(policy);
+	forwards(policy);
+}
+
+/* What is meant for a tunnel goes nowhere without one. */
+static void forward_via_tunnel(struct policy *policy)
+{
+	forwards(policy);
+	policy->grants[0].via_tunnel = true;
+}
+
+static void own_resolvers(struct policy *policy)
+{
+	policy->dns[policy->dns_count++] = address("9.9.9.9");
+	policy->dns[policy->dns_count++] = address("192.168.1.1");
+}
+
+static void small_limits(struct policy *policy)
+{
+	policy->limits =
+		(struct policy_limits){.connections = 3, .new_per_second = 2, .dns_per_second = 1};
+}
+
+#define POLICY(name)        \
+	{                   \
+#name, name \
+	}
+static const struct {
+	const char *name;
+	void (*make)(struct policy *policy);
+} policies[] = {
+	POLICY(isolated),
+	POLICY(not_isolated),
+	POLICY(no_egress),
+	POLICY(no_egress_nor_isolation),
+	POLICY(lan_address),
+	POLICY(lan_ports),
+	POLICY(host_ports),
+	POLICY(forwards),
+	POLICY(grants_without_egress),
+	POLICY(forward_via_tunnel),
+	POLICY(own_resolvers),
+	POLICY(small_limits),
+};
+
+static void gateways_are_golden(void **state)
+{
+	static const char *const own_texts[] = {"5.9.1.2/32", "192.168.1.10/32"};
+	static const char *const near_texts[] = {"5.9.1.0/24", "192.168.1.0/24"};
+	struct surroundings host = {0};
 	const struct prefix pool = prefix(BLOCK_POOL_DEFAULT), block = prefix("198.18.0.16/28");
 	const struct wire wire = sample_wire();
-	struct policy policy = {.isolate = true, .limits = POLICY_LIMITS_DEFAULT};
-	struct rules rules = {.tap = "mgt01234567",
-			      .wire = &wire,
-			      .policy = &policy,
-			      .pool = &pool,
-			      .block = &block,
-			      .host = &near,
-			      .dnsmasq_uid = 101};
-	_cleanup_strbuf_ struct strbuf closed = STRBUF_INIT, open = STRBUF_INIT;
+	struct policy policy;
+	const struct rules rules = {.tap = "mgt01234567",
+				    .wire = &wire,
+				    .policy = &policy,
+				    .pool = &pool,
+				    .block = &block,
+				    .host = &host,
+				    .dnsmasq_uid = 101};
+
+	(void)state;
+	prefix_list_add_texts(&host.own, own_texts, ARRAY_SIZE(own_texts));
+	prefix_list_add_texts(&host.near, near_texts, ARRAY_SIZE(near_texts));
+	for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {
+		_cleanup_free_ char *file = text_format("network/gateway-%s.nft", policies[i].name);
+		_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+
+		policy = (struct policy){.isolate = true, .limits = POLICY_LIMITS_DEFAULT};
+		policies[i].make(&policy);
+		rules_gateway(&rules, &text);
+		assert_golden(strbuf_text(&text), file);
+	}
+	surroundings_done(&host);
+}
+
+static void fixed_rules_are_golden(void **state)
+{
+	const struct prefix pool = prefix(BLOCK_POOL_DEFAULT);
+	const struct wire wire = sample_wire();
+	const struct policy policy = {.isolate = true};
+	const struct rules rules = {.tap = "mgt01234567", .wire = &wire, .policy = &policy};
 	_cleanup_strbuf_ struct strbuf on_wire = STRBUF_INIT, host = STRBUF_INIT;
 
 	(void)state;
-	prefix_list_add_texts(&near, near_texts, ARRAY_SIZE(near_texts));
-	rules_gateway(&rules, &closed);
-	assert_golden(strbuf_text(&closed), "network/gateway-isolated.nft");
-	policy.isolate = false;
-	near.count = 1;
-	rules_gateway(&rules, &open);
-	assert_golden(strbuf_text(&open), "network/gateway-open.nft");
 	rules_wire(&rules, &on_wire);
 	assert_golden(strbuf_text(&on_wire), "network/wire.nft");
 	rules_host(&pool, &host);
 	assert_golden(strbuf_text(&host), "network/host.nft");
+}
+
+/* The mark of a grant is its own wherever it stands, and no other's. */
+static void marks_tell_grants_apart(void **state)
+{
+	struct policy policy = {0};
+
+	(void)state;
+	lan_address(&policy);
+	lan_ports(&policy);
+	host_ports(&policy);
+	forwards(&policy);
+	grant(&policy, GRANT_LAN, IPPROTO_UDP, 5432, "192.168.1.50", 0);
+	grant(&policy, GRANT_LAN, 0, 0, "192.168.1.51", 0);
+	for (size_t i = 0; i < policy.grant_count; i++) {
+		struct policy_grant copy = policy.grants[i];
+
+		assert_true(rules_grant_mark(&copy) & MARK_GRANTED);
+		assert_int_not_equal(rules_grant_mark(&copy), MARK_PRIVATE);
+		assert_int_equal(rules_grant_mark(&copy), rules_grant_mark(&policy.grants[i]));
+		for (size_t j = 0; j < i; j++)
+			assert_int_not_equal(rules_grant_mark(&copy),
+					     rules_grant_mark(&policy.grants[j]));
+	}
 }
 
 static void dnsmasq_configs_are_golden(void **state)
@@ -126,7 +281,7 @@ static void blocks_avoid_what_is_there(void **state)
 	const struct prefix pool = prefix(BLOCK_POOL_DEFAULT), small = prefix("198.18.0.32/28");
 	const struct prefix covering = prefix("198.0.0.0/8");
 	struct prefix block;
-	struct address address;
+	struct address dns;
 	char text[PREFIX_TEXT_MAX];
 
 	(void)state;
@@ -135,8 +290,8 @@ static void blocks_avoid_what_is_there(void **state)
 	prefix_list_add_texts(&used, texts, 3);
 	assert_int_equal(block_find(&pool, &used, &block, &err), 0);
 	assert_string_equal(prefix_format(&block, text), "198.18.0.48/28");
-	address = block_address(&block, BLOCK_UPLINK_DNS);
-	assert_string_equal(address_format(&address, text), "198.18.0.59");
+	dns = block_address(&block, BLOCK_UPLINK_DNS);
+	assert_string_equal(address_format(&dns, text), "198.18.0.59");
 	assert_int_equal(block_find(&small, &used, &block, &err), -1);
 	assert_int_equal(err.code, EX_TEMPFAIL);
 	assert_non_null(err.hint);
@@ -227,7 +382,9 @@ static void other_firewalls_are_named(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rules_are_golden),
+		cmocka_unit_test(gateways_are_golden),
+		cmocka_unit_test(fixed_rules_are_golden),
+		cmocka_unit_test(marks_tell_grants_apart),
 		cmocka_unit_test(dnsmasq_configs_are_golden),
 		cmocka_unit_test(pool_is_configured),
 		cmocka_unit_test(blocks_avoid_what_is_there),
