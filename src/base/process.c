@@ -132,6 +132,8 @@ static _Noreturn void run_child(const struct process *process, const char *path,
 	syscall(SYS_close_range, 3U, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */);
 	if (process->directory && chdir(process->directory) < 0)
 		_exit(127);
+	if (process->confine && process->confine() < 0)
+		_exit(127);
 	execve(path, (char *const *)(uintptr_t)process->argv, (char *const *)(uintptr_t)env);
 	_exit(127);
 }

@@ -27,6 +27,7 @@ struct process {
 	bool keep_environment;	   /* start from the caller's environment (ssh, user hooks) */
 	bool foreground;	   /* share the terminal's process group: an interactive child */
 	unsigned int timeout;	   /* seconds until it is killed, 0: none */
+	int (*confine)(void);	   /* called in the child at last: takes rights away; -1 ends it */
 	/* written by process_start(): */
 	pid_t pid;
 	int pidfd; /* -1 when not running; closed by process_wait() */

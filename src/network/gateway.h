@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "base/lines.h"
 #include "network/policy.h"
 
 struct sandbox {
@@ -48,15 +49,6 @@ MUST_CHECK int gateway_remove(const char *name, const char *directory, struct er
 
 /* Whether some process holds the sandbox's tap open: it runs, or is about to. */
 MUST_CHECK int gateway_in_use(const char *name, bool *ret_in_use, struct error *err);
-
-/* A growing list of lines. */
-struct lines {
-	char **items;
-	size_t count;
-};
-void lines_add(struct lines *lines, const char *line);
-void lines_done(struct lines *lines);
-#define _cleanup_lines_ _cleanup_(lines_done)
 
 /* What a gateway consists of, by importance: of its isolation, of the host's side, of its services.
  */

@@ -13,78 +13,16 @@
 #include <sys/statfs.h>
 
 #include "base/file.h"
+#include "base/mount.h"
 #include "base/parse.h"
 #include "base/text.h"
 
-#define NETNS_DIR     "/run/netns"
-#define MOUNTINFO_MAX (16 * 1024 * 1024)
-#define NSFS_MAGIC    0x6e736673 /* linux/magic.h */
+#define NETNS_DIR  "/run/netns"
+#define NSFS_MAGIC 0x6e736673 /* linux/magic.h */
 
 static char *netns_path(const char *name)
 {
 	return text_format(NETNS_DIR "/%s", name);
-}
-
-/* True when @line of mountinfo (proc(5)) is about the mount @point and that is shared. */
-static bool is_shared_mount(const char *line, size_t length, const char *point)
-{
-	_cleanup_free_ char *copy = text_dup_n(line, length);
-	char *at = copy;
-
-	for (int field = 0; field < 4; field++) {
-		at = strchr(at, ' ');
-		if (!at)
-			return false;
-		at++;
-	}
-	if (strncmp(at, point, strlen(point)) != 0 || at[strlen(point)] != ' ')
-		return false;
-	at = strstr(at, " shared:");
-	return at && at < strstr(copy, " - ");
-}
-
-/* Whether the mount that @path lies in is shared; of several mounts on one point the last counts.
- */
-static bool is_on_shared_mount(const char *path)
-{
-	static const char *const points[] = {NETNS_DIR, "/run", "/"};
-	_cleanup_error_ struct error err = ERROR_INIT;
-	_cleanup_free_ char *text = NULL;
-	struct stat inner, outer;
-
-	if (file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL, &err) < 0 ||
-	    stat(path, &inner) < 0)
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(points); i++) {
-		bool found = false;
-
-		if (stat(points[i], &outer) < 0 || outer.st_dev != inner.st_dev)
-			continue;
-		for (const char *line = text; *line; line += strcspn(line, "\n") + 1) {
-			size_t length = strcspn(line, "\n");
-
-			found = found || is_shared_mount(line, length, points[i]);
-			if (!line[length])
-				break;
-		}
-		if (found)
-			return true;
-	}
-	return false;
-}
-
-static int ensure_directory(struct error *err)
-{
-	if (mkdir(NETNS_DIR, 0755) < 0 && errno != EEXIST)
-		return error_errno(err, EX_OSERR, "cannot make " NETNS_DIR);
-	if (is_on_shared_mount(NETNS_DIR))
-		return 0;
-	if (mount("", NETNS_DIR, "none", MS_SHARED | MS_REC, NULL) == 0)
-		return 0;
-	if (mount(NETNS_DIR, NETNS_DIR, "none", MS_BIND | MS_REC, NULL) < 0 ||
-	    mount("", NETNS_DIR, "none", MS_SHARED | MS_REC, NULL) < 0)
-		return error_errno(err, EX_OSERR, "cannot make " NETNS_DIR " a shared mount");
-	return 0;
 }
 
 int netns_enter(struct netns_scope *scope, int fd, struct error *err)
@@ -119,7 +57,7 @@ int netns_create(const char *name, int *ret_fd, struct error *err)
 	_cleanup_close_ int file = -1;
 	_cleanup_close_ int fd = -1;
 
-	if (ensure_directory(err) < 0)
+	if (mount_ensure_shared(NETNS_DIR, err) < 0)
 		return -1;
 	file = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0000);
 	if (file < 0)

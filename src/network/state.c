@@ -20,20 +20,6 @@
 
 #define STATE_FILE_MAX (4 * 1024 * 1024)
 
-void lines_add(struct lines *lines, const char *line)
-{
-	lines->items = xreallocarray(lines->items, lines->count + 1, sizeof(*lines->items));
-	lines->items[lines->count++] = text_dup(line);
-}
-
-void lines_done(struct lines *lines)
-{
-	for (size_t i = 0; i < lines->count; i++)
-		free(lines->items[i]);
-	free(lines->items);
-	*lines = (struct lines){0};
-}
-
 void drift_done(struct drift *drift)
 {
 	lines_done(&drift->isolation);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/mount.h"
 #include "base/parse.h"
 #include "base/process.h"
 #include "base/strbuf.h"
@@ -213,12 +214,80 @@ static void children(void **state)
 	assert_null(strstr(strbuf_text(&out), "MIGRANT_LEAK"));
 }
 
+static void mountinfo_is_taken_apart(void **state)
+{
+	static const char text[] =
+		"22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
+		"30 22 7:3 /a\\040b /home/x\\012y\\134040 rw,nosuid - ext4 /dev/loop3 rw\n"
+		"31 22 0:5 / /net rw master:2 propagate_from:1 shared:7 - tmpfs\x20\x20rw\n";
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_mounts_ struct mount_list list = {0};
+
+	(void)state;
+	assert_int_equal(mount_list_parse(text, &list, &err), 0);
+	assert_int_equal(list.count, 3);
+	assert_true(list.items[0].shared && !list.items[1].shared && list.items[2].shared);
+	assert_string_equal(list.items[1].root, "/a b");
+	assert_string_equal(list.items[1].point, "/home/x\ny\\040");
+	assert_string_equal(list.items[1].options, "rw,nosuid");
+	assert_int_equal(list.items[1].major, 7);
+	assert_int_equal(list.items[1].minor, 3);
+	assert_string_equal(list.items[2].source, "");
+	assert_ptr_equal(mount_list_find(&list, 31), &list.items[2]);
+	assert_null(mount_list_find(&list, 22 + 100));
+}
+
+static void what_is_no_mountinfo_is_refused(void **state)
+{
+	static const char *const texts[] = {"x",
+					    "22 1 254:0 / / rw",
+					    "22 1 254:0 / / rw shared:1 ext4 /dev/vda rw",
+					    "22 1 2540 / / rw - ext4 /dev/vda rw",
+					    "-1 1 254:0 / / rw - ext4 /dev/vda rw",
+					    "\n"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+		_cleanup_mounts_ struct mount_list list = {0};
+
+		assert_int_equal(mount_list_parse(texts[i], &list, &err), -1);
+		assert_int_equal(err.code, EX_DATAERR);
+	}
+}
+
+static int refuse_to_start(void)
+{
+	return -1;
+}
+
+static void child_is_confined_first(void **state)
+{
+	static const char *const argv[] = {"true", NULL};
+	_cleanup_error_ struct error err = ERROR_INIT;
+	struct process process = PROCESS_INIT;
+	int status;
+
+	(void)state;
+	process.argv = argv;
+	process.confine = refuse_to_start;
+	assert_int_equal(process_start(&process, &err), 0);
+	assert_int_equal(process_wait(&process, &status, &err), 0);
+	assert_int_equal(status, 127);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers_are_strict), cmocka_unit_test(sizes_and_durations),
-		cmocka_unit_test(addresses),	      cmocka_unit_test(names),
-		cmocka_unit_test(escaping),	      cmocka_unit_test(files),
+		cmocka_unit_test(mountinfo_is_taken_apart),
+		cmocka_unit_test(what_is_no_mountinfo_is_refused),
+		cmocka_unit_test(child_is_confined_first),
+		cmocka_unit_test(numbers_are_strict),
+		cmocka_unit_test(sizes_and_durations),
+		cmocka_unit_test(addresses),
+		cmocka_unit_test(names),
+		cmocka_unit_test(escaping),
+		cmocka_unit_test(files),
 		cmocka_unit_test(children),
 	};
 
