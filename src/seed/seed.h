@@ -18,8 +18,8 @@ struct seed {
 	struct wire wire;	     /* static network-config; the resolver is the gateway */
 	const struct share *shares;  /* what is mounted in the first boot */
 	size_t share_count;
-	const char *user_data;	     /* text of the user's cloud-init.yml, or NULL */
-	const char *user_data_file;  /* its name for messages */
+	const char *user_data;	    /* text of the user's cloud-init.yml, or NULL */
+	const char *user_data_file; /* its name for messages */
 };
 
 /*
