@@ -44,7 +44,10 @@ static bool may_drop_private(const struct policy *policy)
 	return policy->isolate;
 }
 
-/* An address that the guest cannot reach is none; what it could not reach then is none later. */
+/*
+ * The ranges as the filter has them. Answers with IPv6 addresses are left out as a whole where the
+ * guest has no IPv6, and a name that has both kinds must not look as if it had none.
+ */
 static void add_closed(const struct dnsmasq *dnsmasq, struct strbuf *text)
 {
 	char prefix[PREFIX_TEXT_MAX];
@@ -52,8 +55,9 @@ static void add_closed(const struct dnsmasq *dnsmasq, struct strbuf *text)
 	if (may_drop_private(dnsmasq->policy))
 		strbuf_add_text(text, "stop-dns-rebind\n");
 	for (size_t i = 0; i < dnsmasq->closed->count; i++)
-		strbuf_addf(text, "bogus-nxdomain=%s\n",
-			    prefix_format(&dnsmasq->closed->items[i], prefix));
+		if (dnsmasq->policy->ipv6 || dnsmasq->closed->items[i].address.family == AF_INET)
+			strbuf_addf(text, "bogus-nxdomain=%s\n",
+				    prefix_format(&dnsmasq->closed->items[i], prefix));
 }
 
 /* Nobody to ask with `egress: none`: every question is refused here. */
