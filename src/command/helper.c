@@ -7,6 +7,7 @@
 
 #include "base/process.h"
 #include "base/text.h"
+#include "hook/network_log.h"
 #include "hook/protocol.h"
 
 #define ANSWER_MAX     65536
@@ -32,7 +33,8 @@ int helper_run(const char *verb, const char *name, struct strbuf *output, struct
 char *helper_leftover(const char *name)
 {
 	char *paths[] = {text_format(RUN_DIR "/%s", name),
-			 text_format(NETNS_DIR "/" SANDBOX_PREFIX "%s", name)};
+			 text_format(NETNS_DIR "/" SANDBOX_PREFIX "%s", name),
+			 text_format(NETWORK_LOG_DIR "/%s", name)};
 	char *found = NULL;
 	struct stat status;
 

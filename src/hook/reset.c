@@ -69,7 +69,7 @@ static void reset_limits(void)
 		{RLIMIT_DATA, RLIM_INFINITY},
 		{RLIMIT_STACK, 8 << 20},
 		{RLIMIT_AS, RLIM_INFINITY},
-		{RLIMIT_NOFILE, 1024},
+		{RLIMIT_NOFILE, 4096}, /* of which the keeper makes use */
 		{RLIMIT_MEMLOCK, 8 << 20},
 	};
 

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "hook/keeper.h"
 #include "hook/request.h"
 #include "hook/sandbox_dir.h"
 #include "network/gateway.h"
@@ -59,7 +60,8 @@ static int remove_all(const char *name, struct error *err)
 {
 	_cleanup_free_ char *directory = sandbox_directory(name);
 
-	if (gateway_remove(name, directory, err) < 0)
+	/* First, for its sockets would keep the namespace. */
+	if (keeper_end(name, err) < 0 || gateway_remove(name, directory, err) < 0)
 		return -1;
 	return sandbox_directory_remove(name, err);
 }
@@ -71,7 +73,8 @@ static int make_all(const struct metadata *metadata, struct error *err)
 	struct gateway gateway;
 
 	if (sandbox_directory_make(metadata->name, err) < 0 ||
-	    gateway_prepare(&sandbox, &gateway, err) < 0)
+	    gateway_prepare(&sandbox, &gateway, err) < 0 ||
+	    keeper_start(metadata, &gateway.control_address, err) < 0)
 		return -1;
 	return write_record(metadata, &gateway, err);
 }
@@ -111,6 +114,15 @@ static int start(const struct request *request, struct error *err)
 	return gateway_start(&sandbox, err);
 }
 
+/* No guest is ended because its keeper does not start (a port may be taken): `status` tells. */
+static void repair_keeper(const char *name)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+
+	if (keeper_repair(name, &err) < 0)
+		hook_error_print(&err);
+}
+
 /* Should: end a guest whose isolation is not what it was; repair the rest. */
 static int reconnect(const struct request *request, struct error *err)
 {
@@ -124,7 +136,10 @@ static int reconnect(const struct request *request, struct error *err)
 	if (drift.isolation.count)
 		return error_set(err, EX_SOFTWARE, "the gateway of %s is not what it was: %s", name,
 				 drift.isolation.items[0]);
-	return gateway_repair(name, directory, err);
+	if (gateway_repair(name, directory, err) < 0)
+		return -1;
+	repair_keeper(name);
+	return 0;
 }
 
 static int refuse(const struct request *request, struct error *err)

@@ -9,7 +9,9 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "hook/keeper.h"
 #include "hook/logs.h"
+#include "hook/network_log.h"
 #include "hook/protocol.h"
 #include "hook/sandbox_dir.h"
 #include "network/gateway.h"
@@ -36,6 +38,8 @@ static int verify(const char *name, struct strbuf *output, struct error *err)
 
 	if (gateway_verify(name, directory, &drift, err) < 0)
 		return -1;
+	if (!keeper_is_running(name))
+		lines_add(&drift.services, "the keeper is not running");
 	list = json_object_new_array();
 	add_lines(list, &drift.isolation);
 	add_lines(list, &drift.host);
@@ -70,8 +74,9 @@ static int cleanup(const char *name, struct strbuf *output, struct error *err)
 		return -1;
 	if (in_use)
 		return error_set(err, EXIT_STATE, "%s still runs", name);
-	if (gateway_remove(name, directory, err) < 0 || sandbox_directory_remove(name, err) < 0 ||
-	    logs_remove(name, err) < 0)
+	if (keeper_end(name, err) < 0 || gateway_remove(name, directory, err) < 0 ||
+	    sandbox_directory_remove(name, err) < 0 || logs_remove(name, err) < 0 ||
+	    network_log_remove(name, err) < 0)
 		return -1;
 	document = json_object_new_object();
 	json_object_object_add(document, "name", json_object_new_string(name));
@@ -111,6 +116,19 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
+/* What a sandbox has left without a record is its log's owner's to clear, or anybody's. */
+static int check_log_owner(const char *name, uid_t caller, struct error *err)
+{
+	bool found = false;
+	uid_t owner = 0;
+
+	if (network_log_owner(name, &owner, &found, err) < 0)
+		return -1;
+	if (found && caller != 0 && caller != owner)
+		return error_set(err, EX_NOPERM, "%s belongs to another user", name);
+	return 0;
+}
+
 static int check_owner(const struct verb *verb, const char *name, uid_t caller, struct error *err)
 {
 	_cleanup_error_ struct error loading = ERROR_INIT;
@@ -120,7 +138,7 @@ static int check_owner(const struct verb *verb, const char *name, uid_t caller, 
 		if (loading.code == EX_NOINPUT && verb->needs_record)
 			return error_set(err, EXIT_STATE, "%s does not run", name);
 		if (loading.code == EX_NOINPUT)
-			return 0;
+			return check_log_owner(name, caller, err);
 		error_move(err, &loading);
 		return -1;
 	}

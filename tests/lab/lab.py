@@ -47,7 +47,7 @@ overlay() {
     mkdir -p "$base/upper$1" "$base/work$1"
     mount -t overlay overlay -o "lowerdir=$1,upperdir=$base/upper$1,workdir=$base/work$1" "$1"
 }
-for d in /etc /usr/sbin /usr/local /home /usr/libexec; do mkdir -p "$d"; overlay "$d"; done
+for d in /etc /usr/sbin /usr/local /home /usr/libexec /var/log; do mkdir -p "$d"; overlay "$d"; done
 for d in /var/lib/libvirt /var/cache/libvirt /var/log/libvirt; do
     mkdir -p "$d" "$base/private$d"
     cp -a "$d/." "$base/private$d/"

@@ -1,6 +1,8 @@
 /*
  * migrant-hook NAME OPERATION PHASE EXTRA: called by libvirtd as root for every operation of every
  * domain, with the domain's XML on stdin. Exit 0 lets it go on. See hook/stages.h.
+ *
+ * As `migrant-keeper --keeper NAME` it is the keeper that a hook starts: hook/keeper.h.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -8,6 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "hook/keeper.h"
 #include "hook/protocol.h"
 #include "hook/reset.h"
 #include "hook/stages.h"
@@ -20,6 +23,11 @@ int main(int argc, char **argv)
 	if (argc == 2 && text_equal(argv[1], "--version")) {
 		printf("migrant-hook %s\n", MIGRANT_VERSION);
 		return fflush(stdout) == EOF ? EX_IOERR : 0;
+	}
+	if (argc == 3 && text_equal(argv[1], KEEPER_OPTION)) {
+		(void)!keeper_main(argv[2], &err);
+		hook_error_print(&err);
+		return err.code;
 	}
 	if (argc < 4) {
 		error_set(&err, EX_USAGE, "usage: migrant-hook DOMAIN OPERATION PHASE EXTRA");

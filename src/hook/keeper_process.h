@@ -1,0 +1,27 @@
+/* Which process a sandbox's keeper is. */
+#ifndef HOOK_KEEPER_PROCESS_H
+#define HOOK_KEEPER_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+#define KEEPER_PID_FILE "keeper.pid"
+
+/* Notes @pid as the sandbox's keeper. EX_OSERR and what file_replace() says. */
+MUST_CHECK int keeper_note(const char *name, pid_t pid, struct error *err);
+
+/*
+ * The process that was noted, as a pidfd; -1 when there is none, or it has ended, or its number is
+ * another process's by now.
+ */
+int keeper_open_noted(const char *name);
+
+/*
+ * Ends the noted process and whatever else is called like a keeper of @name, but @spared (0: none),
+ * and waits for that.
+ */
+MUST_CHECK int keeper_end_others(const char *name, pid_t spared, struct error *err);
+
+#endif
