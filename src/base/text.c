@@ -153,6 +153,21 @@ static bool is_unsafe(uint32_t code)
 	return false;
 }
 
+char *text_shell_quote(const char *text)
+{
+	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+
+	strbuf_add_char(&out, '\'');
+	for (; *text; text++) {
+		if (*text == '\'')
+			strbuf_add_text(&out, "'\\''");
+		else
+			strbuf_add_char(&out, *text);
+	}
+	strbuf_add_char(&out, '\'');
+	return strbuf_take(&out);
+}
+
 char *text_escape(const char *text, size_t length, bool keep_newlines)
 {
 	const unsigned char *bytes = (const unsigned char *)text;

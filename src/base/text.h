@@ -50,6 +50,9 @@ bool text_is_utf8(const char *text, size_t length);
 /* Number of single-character edits between two strings (Levenshtein), for near-miss hints. */
 size_t text_distance(const char *a, const char *b);
 
+/* @text as one word for a POSIX shell, in single quotes. The caller frees. */
+char *text_shell_quote(const char *text);
+
 /*
  * Untrusted bytes made fit for a terminal: C0, DEL, C1, invalid UTF-8, bidirectional and invisible
  * format characters (Unicode TR 36 §2.4) become \xNN, a backslash becomes \\. With @keep_newlines,

@@ -14,6 +14,7 @@ extern const struct command command_halt;
 extern const struct command command_destroy;
 extern const struct command command_status;
 extern const struct command command_ssh;
+extern const struct command command_cp;
 extern const struct command command_ip;
 extern const struct command command_provision;
 
@@ -34,6 +35,7 @@ const struct command *const commands[] = {
 	&command_destroy,
 	&command_status,
 	&command_ssh,
+	&command_cp,
 	&command_ip,
 	&command_pubkey,
 	&command_provision,

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "command/drift.h"
 #include "command/project.h"
+#include "command/shares.h"
 
 #define LABEL_WIDTH 14
 
@@ -41,6 +42,18 @@ static void add_machine(json_object *root, const struct project *project)
 	add(root, "memory_bytes", json_object_new_int64((int64_t)info.maxMem * 1024));
 }
 
+static json_object *describe_shares(const struct project *project)
+{
+	_cleanup_metadata_ struct metadata wanted = {0};
+	const struct metadata *from = &project->domain.definition.metadata;
+
+	if (!has_gateway(&project->domain)) {
+		shares_from_config(&project->config, &wanted);
+		from = &wanted;
+	}
+	return shares_json(project->config.directory, from->shares, from->share_count);
+}
+
 /* What runs is what its metadata say; what does not, what the Migrantfile says. */
 static void add_policy(json_object *root, const struct project *project)
 {
@@ -51,7 +64,7 @@ static void add_policy(json_object *root, const struct project *project)
 	add(root, "isolation", json_object_new_boolean(isolate));
 	add(root, "egress", json_object_new_string("open"));
 	add(root, "tunnel", NULL);
-	add(root, "shares", json_object_new_array());
+	add(root, "shares", describe_shares(project));
 	add(root, "snapshots", json_object_new_array());
 	add(root, "ports", json_object_new_array());
 }
@@ -111,8 +124,14 @@ static void print_line(const char *name, const char *value)
 
 static void print_array(const char *name, json_object *array)
 {
-	for (size_t i = 0; i < json_object_array_length(array); i++)
-		print_line(name, json_object_get_string(json_object_array_get_idx(array, i)));
+	for (size_t i = 0; i < json_object_array_length(array); i++) {
+		json_object *entry = json_object_array_get_idx(array, i);
+		_cleanup_free_ char *line = text_equal(name, "shares")
+						    ? share_line(entry)
+						    : text_dup(json_object_get_string(entry));
+
+		print_line(name, line);
+	}
 	if (json_object_array_length(array) == 0)
 		print_line(name, "none");
 }

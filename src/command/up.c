@@ -41,6 +41,22 @@ static bool needs_kernel(const struct up *up)
 	return !up->adopted && up->project.domain.definition.kernel;
 }
 
+static bool wants_shares(const struct up *up)
+{
+	return up->project.config.share_count > 0;
+}
+
+static bool needs_folders(const struct up *up)
+{
+	return !up->adopted && wants_shares(up);
+}
+
+/* Also one whose Migrantfile names no share any more: what it had mounted goes. */
+static bool mounts_shares(const struct up *up)
+{
+	return wants_shares(up) || up->had_shares;
+}
+
 static bool wants_provision(const struct up *up)
 {
 	if (up->project.config.provision_count == 0)
@@ -154,11 +170,13 @@ const struct up_step up_steps[] = {
 	{STEP("find",      NULL,            NULL,            up_find,          NULL)},
 	{STEP("box",       NULL,            is_started_anew, up_box,           NULL)},
 	{STEP("preflight", NULL,            is_started_anew, up_preflight,     NULL)},
+	{STEP("shares",    NULL,            needs_folders,   up_look_shares,   NULL)},
 	{STEP("clear",     what_clear,      is_leftover,     up_clear,         NULL)},
 	{STEP("claim",     what_claim,      is_fresh,        up_claim,         up_claim_undo),
 	 .message = "making the sandbox"},
 	{STEP("disk",      what_disk,       is_fresh,        up_disk,          up_disk_undo)},
 	{STEP("kernel",    what_kernel,     needs_kernel,    up_kernel,        up_kernel_undo)},
+	{STEP("folders",   up_what_folders, needs_folders,   up_folders,       up_folders_undo)},
 	{STEP("accel",     what_accel,      is_started_anew, up_accel,         NULL)},
 	{STEP("keys",      what_keys,       is_fresh,        up_keys,          NULL)},
 	{STEP("seed",      what_seed,       is_fresh,        up_seed,          up_seed_undo)},
@@ -171,6 +189,7 @@ const struct up_step up_steps[] = {
 	{STEP("ready",     what_ready,      NULL,            up_ready,         NULL),
 	 .message = "waiting for the guest"},
 	{STEP("confirm",   what_confirm,    NULL,            up_confirm,       NULL)},
+	{STEP("mount",     up_what_shares,  mounts_shares,   up_mount_shares,  NULL)},
 	{STEP("settle",    what_settle,     NULL,            up_settle,        NULL),
 	 .settles = true},
 	{STEP("provision", what_provision,  wants_provision, up_run_provision, NULL),
@@ -196,6 +215,7 @@ void up_done(struct up *up)
 	free(up->host_key);
 	free(up->key);
 	free(up->public_key);
+	free_list(up->folders);
 	box_done(&up->box);
 	cleanup_pool(&up->pool);
 	project_done(&up->project);

@@ -24,6 +24,9 @@ struct up {
 	bool keeps_base; /* the box was built anew since: the sandbox keeps the base it has */
 	bool adopted;	 /* its memory goes on: it was paused or saved after its first boot */
 	bool finished;	 /* it runs already */
+	bool had_shares; /* as it ran last */
+	char **folders;	 /* of shares, made by this run, outermost first */
+	size_t folder_count;
 
 	enum domain_accel accel;
 	char *key, *public_key;
@@ -95,6 +98,14 @@ int up_seed(struct up *up, struct error *err);
 int up_seed_undo(struct up *up, struct error *err);
 int up_define(struct up *up, struct error *err);
 int up_define_booted(struct up *up, struct error *err);
+
+/* Shares (up_shares.c). */
+int up_look_shares(struct up *up, struct error *err);
+int up_folders(struct up *up, struct error *err);
+int up_folders_undo(struct up *up, struct error *err);
+int up_mount_shares(struct up *up, struct error *err);
+char *up_what_folders(const struct up *up);
+char *up_what_shares(const struct up *up);
 
 /* Running (up_run.c). */
 int up_clear(struct up *up, struct error *err);

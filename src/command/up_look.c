@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "command/drift.h"
+#include "command/shares.h"
 #include "command/up.h"
 #include "command/volumes.h"
 #include "domain/libvirt.h"
@@ -84,6 +85,9 @@ static int already_running(struct up *up, struct error *err)
 {
 	up->finished = true;
 	log_step("%s: is running", up->project.config.name);
+	if (!shares_are_current(&up->project.config, &up->project.domain.definition.metadata))
+		log_info("its shares are not those of the Migrantfile; 'migrant halt' and "
+			 "'migrant up' take these");
 	return drift_check(&up->project, err);
 }
 
@@ -98,6 +102,7 @@ int up_find(struct up *up, struct error *err)
 	booted = domain->handle && domain->definition.metadata.booted;
 	up->existed = domain->handle != NULL;
 	up->fresh = !booted;
+	up->had_shares = booted && domain->definition.metadata.share_count > 0;
 	if (booted && domain->state == DOMAIN_RUNNING)
 		return already_running(up, err);
 	up->adopted = booted && (domain->state == DOMAIN_PAUSED || domain->state == DOMAIN_SAVED);

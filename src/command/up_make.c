@@ -12,6 +12,7 @@
 #include "base/version.h"
 #include "command/helper.h"
 #include "command/policy_from_config.h"
+#include "command/shares.h"
 #include "command/up.h"
 #include "command/volumes.h"
 #include "network/choose.h"
@@ -57,6 +58,7 @@ static void update_metadata(struct up *up)
 	metadata->version = METADATA_VERSION;
 	text_replace(&metadata->program_version, MIGRANT_VERSION);
 	policy_from_config(&up->project.config.network, &metadata->policy);
+	shares_from_config(&up->project.config, metadata);
 }
 
 /* What stays the same for the life of the sandbox. */
@@ -297,6 +299,8 @@ static int make_seed(struct up *up, void **ret_iso, size_t *ret_length, struct e
 		.host_key = up->host_key,
 		.host_key_public = metadata->host_key,
 		.wire = metadata->wire,
+		.shares = metadata->shares,
+		.share_count = metadata->share_count,
 		.user_data_file = config->cloud_init,
 	};
 

@@ -12,6 +12,7 @@
 #include "base/strbuf.h"
 #include "base/text.h"
 #include "network/netns.h"
+#include "network/proc.h"
 #include "network/wire.h"
 
 #define CMDLINE_MAX 65536
@@ -34,10 +35,50 @@ static const char fixed[] = "# Made by migrant-hook for one sandbox.\n"
 			    "no-ping\n"
 			    "quiet-dhcp\n";
 
+/* Whether the built-in list of private ranges, which knows no exception, may stay in force. */
+static bool may_drop_private(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->grant_count; i++)
+		if (policy->grants[i].kind == GRANT_LAN)
+			return false;
+	return policy->isolate;
+}
+
+/*
+ * The ranges as the filter has them. Answers with IPv6 addresses are left out as a whole where the
+ * guest has no IPv6, and a name that has both kinds must not look as if it had none.
+ */
+static void add_closed(const struct dnsmasq *dnsmasq, struct strbuf *text)
+{
+	char prefix[PREFIX_TEXT_MAX];
+
+	if (may_drop_private(dnsmasq->policy))
+		strbuf_add_text(text, "stop-dns-rebind\n");
+	for (size_t i = 0; i < dnsmasq->closed->count; i++)
+		if (dnsmasq->policy->ipv6 || dnsmasq->closed->items[i].address.family == AF_INET)
+			strbuf_addf(text, "bogus-nxdomain=%s\n",
+				    prefix_format(&dnsmasq->closed->items[i], prefix));
+}
+
+/* Nobody to ask with `egress: none`: every question is refused here. */
+static void add_upstream(const struct dnsmasq *dnsmasq, struct strbuf *text)
+{
+	const struct policy *policy = dnsmasq->policy;
+	bool ask = policy->egress == POLICY_EGRESS_OPEN;
+	char dns[ADDRESS_TEXT_MAX];
+
+	for (size_t i = 0; ask && i < policy->dns_count; i++)
+		strbuf_addf(text, "server=%s\n", address_format(&policy->dns[i], dns));
+	if (ask && !policy->dns_count)
+		strbuf_addf(text, "resolv-file=%s\n", dnsmasq->resolv_file);
+	else
+		strbuf_add_text(text, "no-resolv\n");
+}
+
 char *dnsmasq_config(const struct dnsmasq *dnsmasq)
 {
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-	char guest[ADDRESS_TEXT_MAX], dns[ADDRESS_TEXT_MAX], mac[MAC_TEXT_MAX];
+	char guest[ADDRESS_TEXT_MAX], mac[MAC_TEXT_MAX];
 
 	strbuf_add_text(&text, fixed);
 	address_format(&dnsmasq->wire->guest, guest);
@@ -45,14 +86,8 @@ char *dnsmasq_config(const struct dnsmasq *dnsmasq)
 	strbuf_addf(&text, "dhcp-range=%s,static\n", guest);
 	strbuf_addf(&text, "dhcp-host=%s,id:*,%s,infinite\n",
 		    mac_format(&dnsmasq->wire->guest_mac, mac), guest);
-	if (dnsmasq->policy->isolate)
-		strbuf_add_text(&text, "stop-dns-rebind\n");
-	for (size_t i = 0; i < dnsmasq->policy->dns_count; i++)
-		strbuf_addf(&text, "server=%s\n", address_format(&dnsmasq->policy->dns[i], dns));
-	if (dnsmasq->policy->dns_count)
-		strbuf_add_text(&text, "no-resolv\n");
-	else
-		strbuf_addf(&text, "resolv-file=%s\n", dnsmasq->resolv_file);
+	add_closed(dnsmasq, &text);
+	add_upstream(dnsmasq, &text);
 	return strbuf_take(&text);
 }
 
@@ -131,9 +166,14 @@ static bool is_dnsmasq_with(pid_t pid, const void *config_file)
 	return is_dnsmasq(pid) && has_config(pid, config_file);
 }
 
-int dnsmasq_find(const char *config_file, struct pids *pids, struct error *err)
+int dnsmasq_stop(const char *config_file, struct error *err)
 {
-	return proc_find(is_dnsmasq_with, config_file, pids, err);
+	_cleanup_pids_ struct pids pids = {0};
+
+	if (proc_find(is_dnsmasq_with, config_file, &pids, err) < 0)
+		return -1;
+	pids_end(&pids);
+	return 0;
 }
 
 int dnsmasq_is_running(int netns, bool *ret_running, struct error *err)

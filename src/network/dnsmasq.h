@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "network/policy.h"
-#include "network/proc.h"
+#include "network/template.h"
 
 struct dnsmasq {
 	const char *link;	 /* the tap */
@@ -17,6 +17,7 @@ struct dnsmasq {
 	const char *resolv_file; /* followed when the policy names no resolver */
 	const struct wire *wire;
 	const struct policy *policy;
+	const struct prefix_list *closed; /* where no answer may point to */
 };
 
 /* Its configuration file, pure. The caller frees. */
@@ -28,8 +29,8 @@ MUST_CHECK int dnsmasq_user(const char **ret_user, uid_t *ret_uid, struct error 
 /* Starts it in the namespace @netns. EX_UNAVAILABLE when it is not installed. */
 MUST_CHECK int dnsmasq_start(int netns, const char *config_file, struct error *err);
 
-/* Adds the processes that were started with that configuration. */
-MUST_CHECK int dnsmasq_find(const char *config_file, struct pids *pids, struct error *err);
+/* Ends every process that was started with that configuration. */
+MUST_CHECK int dnsmasq_stop(const char *config_file, struct error *err);
 
 /* Whether it runs in the namespace. */
 MUST_CHECK int dnsmasq_is_running(int netns, bool *ret_running, struct error *err);

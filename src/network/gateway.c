@@ -16,7 +16,7 @@
 #include "network/host.h"
 #include "network/netns.h"
 #include "network/nft.h"
-#include "network/resolver.h"
+#include "network/place.h"
 #include "network/rules.h"
 #include "network/settings.h"
 #include "network/wire.h"
@@ -28,11 +28,8 @@ struct build {
 	struct netlink host;   /* in the host's namespace */
 	struct netlink inside; /* in the gateway's */
 	int netns;
-	struct prefix pool, block;
+	struct place place;
 	struct prefix_list used;
-	struct surroundings host_has;
-	const char *dnsmasq_user;
-	uid_t dnsmasq_uid;
 };
 
 static void build_done(struct build *build)
@@ -41,7 +38,7 @@ static void build_done(struct build *build)
 	netlink_close(&build->inside);
 	cleanup_close(&build->netns);
 	prefix_list_done(&build->used);
-	surroundings_done(&build->host_has);
+	place_done(&build->place);
 }
 
 char *gateway_netns(const char *name)
@@ -101,7 +98,7 @@ static int clear_unnamed(struct build *build, struct error *err)
 
 static int find_dnsmasq(struct build *build, struct error *err)
 {
-	return dnsmasq_user(&build->dnsmasq_user, &build->dnsmasq_uid, err);
+	return dnsmasq_user(&build->place.dnsmasq_user, &build->place.dnsmasq_uid, err);
 }
 
 static int make_host_side(struct build *build, struct error *err)
@@ -110,16 +107,18 @@ static int make_host_side(struct build *build, struct error *err)
 
 	if (host_pool(&wanted, err) < 0)
 		return -1;
-	return host_ensure(&build->host, &wanted, &build->pool, err);
+	return host_ensure(&build->host, &wanted, &build->place.pool, err);
 }
 
 static int choose_addresses(struct build *build, struct error *err)
 {
-	if (host_survey(&build->host, &build->pool, &build->used, &build->host_has, err) < 0 ||
-	    block_find(&build->pool, &build->used, &build->block, err) < 0)
+	struct place *place = &build->place;
+
+	if (host_survey(&build->host, &place->pool, &build->used, &place->host, err) < 0 ||
+	    block_find(&place->pool, &build->used, &place->block, err) < 0)
 		return -1;
-	build->gateway->control_address = block_address(&build->block, BLOCK_CONTROL);
-	return 0;
+	build->gateway->control_address = block_address(&place->block, BLOCK_CONTROL);
+	return place_store(place, build->sandbox->directory, err);
 }
 
 static int make_namespace(struct build *build, struct error *err)
@@ -138,17 +137,8 @@ static int load_rules(struct build *build, struct error *err)
 {
 	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-	const struct rules rules = {
-		.tap = build->gateway->tap,
-		.wire = build->sandbox->wire,
-		.policy = build->sandbox->policy,
-		.pool = &build->pool,
-		.block = &build->block,
-		.host = &build->host_has,
-		.dnsmasq_uid = build->dnsmasq_uid,
-	};
 
-	rules_gateway(&rules, &text);
+	place_rules(&build->place, build->sandbox, false, &text);
 	if (netns_enter(&scope, build->netns, err) < 0)
 		return -1;
 	return nft_load(strbuf_text(&text), err);
@@ -170,8 +160,8 @@ static int make_pair(struct build *build, const char *name, const char *peer, en
 {
 	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
 	const struct link_change alias = {.alias = build->gateway->netns, .netns = -1};
-	const struct address outer = block_address(&build->block, part);
-	const struct address inner = block_address(&build->block, part + 1);
+	const struct address outer = block_address(&build->place.block, part);
+	const struct address inner = block_address(&build->place.block, part + 1);
 	const struct veth veth = {
 		.name = name,
 		.peer = peer,
@@ -207,8 +197,8 @@ static int add_address(struct netlink *netlink, const struct link *link,
 
 static int make_control(struct build *build, struct error *err)
 {
-	const struct address host = block_address(&build->block, BLOCK_CONTROL_HOST);
-	const struct address own = block_address(&build->block, BLOCK_CONTROL);
+	const struct address host = block_address(&build->place.block, BLOCK_CONTROL_HOST);
+	const struct address own = block_address(&build->place.block, BLOCK_CONTROL);
 	struct link outer, inner;
 
 	if (make_pair(build, build->gateway->control, INSIDE_CONTROL, BLOCK_CONTROL_HOST, &outer,
@@ -229,11 +219,11 @@ static int make_uplink_host(struct build *build, const struct link *outer, const
 {
 	static const enum block_part inside[] = {BLOCK_UPLINK, BLOCK_UPLINK_DNS,
 						 BLOCK_UPLINK_GRANTED};
-	const struct address own = block_address(&build->block, BLOCK_UPLINK_HOST);
+	const struct address own = block_address(&build->place.block, BLOCK_UPLINK_HOST);
 	_cleanup_free_ char *validate =
 		text_format("net/ipv4/conf/%s/src_valid_mark", build->gateway->uplink);
 	const struct route route = {
-		.destination = block_network(&build->block, BLOCK_UPLINK),
+		.destination = block_network(&build->place.block, BLOCK_UPLINK),
 		.source = own,
 		.index = outer->index,
 		.table = HOST_TABLE,
@@ -247,7 +237,7 @@ static int make_uplink_host(struct build *build, const struct link *outer, const
 	    bring_up(&build->host, outer, err) < 0 || route_add(&build->host, &route, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(inside); i++) {
-		const struct address address = block_address(&build->block, inside[i]);
+		const struct address address = block_address(&build->place.block, inside[i]);
 
 		if (link_neighbour_add(&build->host, outer->index, &address, &inner->mac, err) < 0)
 			return -1;
@@ -257,10 +247,10 @@ static int make_uplink_host(struct build *build, const struct link *outer, const
 
 static int make_uplink(struct build *build, struct error *err)
 {
-	const struct address host = block_address(&build->block, BLOCK_UPLINK_HOST);
-	const struct address guest = block_address(&build->block, BLOCK_UPLINK);
-	const struct address dns = block_address(&build->block, BLOCK_UPLINK_DNS);
-	const struct address granted = block_address(&build->block, BLOCK_UPLINK_GRANTED);
+	const struct address host = block_address(&build->place.block, BLOCK_UPLINK_HOST);
+	const struct address guest = block_address(&build->place.block, BLOCK_UPLINK);
+	const struct address dns = block_address(&build->place.block, BLOCK_UPLINK_DNS);
+	const struct address granted = block_address(&build->place.block, BLOCK_UPLINK_GRANTED);
 	struct link outer, inner;
 	struct route route = {
 		.gateway = host,
@@ -286,19 +276,11 @@ static int make_uplink(struct build *build, struct error *err)
 
 static int start_dnsmasq(struct build *build, struct error *err)
 {
-	struct dnsmasq dnsmasq = {
-		.link = build->gateway->tap,
-		.user = build->dnsmasq_user,
-		.wire = build->sandbox->wire,
-		.policy = build->sandbox->policy,
-	};
 	_cleanup_free_ char *file = text_format("%s/dnsmasq.conf", build->sandbox->directory);
 	_cleanup_free_ char *text = NULL;
 
-	if (!dnsmasq.policy->dns_count && resolver_find(&dnsmasq.resolv_file, err) < 0)
-		return -1;
-	text = dnsmasq_config(&dnsmasq);
-	if (file_replace(AT_FDCWD, file, text, strlen(text), 0600, err) < 0)
+	if (place_dnsmasq(&build->place, build->sandbox, &text, err) < 0 ||
+	    file_replace(AT_FDCWD, file, text, strlen(text), 0600, err) < 0)
 		return -1;
 	return dnsmasq_start(build->netns, file, err);
 }

@@ -65,6 +65,22 @@ MUST_CHECK int gateway_remember(const char *name, const char *directory, struct 
 MUST_CHECK int gateway_verify(const char *name, const char *directory, struct drift *ret_drift,
 			      struct error *err);
 
+/*
+ * Puts sandbox->policy into force in a gateway that is in use: the rules in one transaction,
+ * dnsmasq when its configuration changes, the host's side as after `prepare`. Connections that are
+ * no longer allowed end. EX_NOINPUT when the gateway is not there. When the rules cannot be loaded,
+ * those from before are in force; when a later step fails, the new ones.
+ */
+MUST_CHECK int gateway_apply(const struct sandbox *sandbox, struct error *err);
+
+/*
+ * Whether links, addresses, routes and settings are as remembered, whatever the rules are; and
+ * remembering the rules alone.
+ */
+MUST_CHECK int gateway_links_whole(const char *name, const char *directory, bool *ret_whole,
+				   struct error *err);
+MUST_CHECK int gateway_remember_rules(const char *name, const char *directory, struct error *err);
+
 /* Starts dnsmasq again, and makes the host's side whole. */
 MUST_CHECK int gateway_repair(const char *name, const char *directory, struct error *err);
 

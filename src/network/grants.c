@@ -5,49 +5,22 @@
  */
 #include "network/grants.h"
 
-#include <arpa/inet.h>
-
 #include "network/rules.h"
 
 #define FNV_BASIS 0x811c9dc5U /* FNV-1a, 32 bits */
 #define FNV_PRIME 0x01000193U
 
-static uint32_t hash(uint32_t state, const void *data, size_t length)
-{
-	const unsigned char *bytes = data;
-
-	for (size_t i = 0; i < length; i++)
-		state = (state ^ bytes[i]) * FNV_PRIME;
-	return state;
-}
-
-static uint32_t hash_number(uint32_t state, uint32_t number)
-{
-	const uint32_t ordered = htonl(number);
-
-	return hash(state, &ordered, sizeof(ordered));
-}
-
-static uint32_t hash_address(uint32_t state, const struct address *address)
-{
-	if (address->family == AF_INET)
-		return hash(state, &address->v4, sizeof(address->v4));
-	if (address->family == AF_INET6)
-		return hash(state, &address->v6, sizeof(address->v6));
-	return state;
-}
-
 uint32_t rules_grant_mark(const struct policy_grant *grant)
 {
-	uint32_t state = FNV_BASIS;
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	uint32_t mark = FNV_BASIS;
 
-	state = hash_number(state, grant->kind);
-	state = hash_number(state, grant->protocol);
-	state = hash_number(state, grant->port);
-	state = hash_number(state, grant->target_port);
-	state = hash_address(state, &grant->address) | MARK_GRANTED;
-	/* The few marks that have a meaning of their own are no grant's. */
-	return state == MARK_PRIVATE ? state + 1 : state;
+	policy_grant_canonical(grant, &text);
+	for (size_t i = 0; i < text.length; i++)
+		mark = (mark ^ (unsigned char)text.text[i]) * FNV_PRIME;
+	mark |= MARK_GRANTED;
+	/* The one mark with this bit that is no grant's. */
+	return mark == MARK_PRIVATE ? mark + 1 : mark;
 }
 
 static bool is_ipv4(const struct policy_grant *grant)

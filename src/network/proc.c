@@ -3,8 +3,14 @@
  */
 #include "network/proc.h"
 
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+
 #include "base/parse.h"
 #include "base/text.h"
+
+#define KILL_TIMEOUT_MS 5000
 
 void pids_done(struct pids *pids)
 {
@@ -33,4 +39,21 @@ int proc_find(bool (*matches)(pid_t pid, const void *data), const void *data, st
 		pids->items[pids->count++] = pid;
 	}
 	return 0;
+}
+
+static void end_process(pid_t pid)
+{
+	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+	if (fd < 0)
+		return;
+	if (syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0)
+		(void)poll(&poll_fd, 1, KILL_TIMEOUT_MS);
+}
+
+void pids_end(const struct pids *pids)
+{
+	for (size_t i = 0; i < pids->count; i++)
+		end_process(pids->items[i]);
 }

@@ -18,4 +18,7 @@ void pids_done(struct pids *pids);
 MUST_CHECK int proc_find(bool (*matches)(pid_t pid, const void *data), const void *data,
 			 struct pids *pids, struct error *err);
 
+/* Kills them, and waits for each to be gone. */
+void pids_end(const struct pids *pids);
+
 #endif

@@ -3,9 +3,6 @@
  * a sandbox is known by its namespace's name and by the alias that every link of it carries.
  */
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/syscall.h>
 
 #include "base/netlink.h"
 #include "base/text.h"
@@ -16,33 +13,13 @@
 #include "network/nft.h"
 #include "network/rules.h"
 
-#define KILL_TIMEOUT_MS 5000
-
-/* Ends one process of the namespace and waits for it to be gone. */
-static void end_process(pid_t pid)
-{
-	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-
-	if (fd < 0)
-		return;
-	if (syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0)
-		(void)poll(&poll_fd, 1, KILL_TIMEOUT_MS);
-}
-
-static void end_all(const struct pids *pids)
-{
-	for (size_t i = 0; i < pids->count; i++)
-		end_process(pids->items[i]);
-}
-
 static int end_processes(int netns, struct error *err)
 {
 	_cleanup_pids_ struct pids pids = {0};
 
 	if (netns_processes(netns, &pids, err) < 0)
 		return -1;
-	end_all(&pids);
+	pids_end(&pids);
 	return 0;
 }
 
@@ -50,12 +27,8 @@ static int end_processes(int netns, struct error *err)
 static int end_dnsmasq(const char *directory, struct error *err)
 {
 	_cleanup_free_ char *config = text_format("%s/dnsmasq.conf", directory);
-	_cleanup_pids_ struct pids pids = {0};
 
-	if (dnsmasq_find(config, &pids, err) < 0)
-		return -1;
-	end_all(&pids);
-	return 0;
+	return dnsmasq_stop(config, err);
 }
 
 /* Deletes the links of the namespace we are in, all of them or those with @alias. */

@@ -177,6 +177,51 @@ int gateway_remember(const char *name, const char *directory, struct error *err)
 			    err);
 }
 
+/* Where the rules begin in the text `inside`: all that precedes them is links and settings. */
+static size_t rules_start(const char *inside)
+{
+	const char *table = strstr(inside, "\ntable ");
+
+	return table ? (size_t)(table - inside) + 1 : strlen(inside);
+}
+
+int gateway_links_whole(const char *name, const char *directory, bool *ret_whole, struct error *err)
+{
+	_cleanup_free_ char *netns = gateway_netns(name);
+	_cleanup_free_ char *inside_file = text_format("%s/inside", directory);
+	_cleanup_free_ char *outside_file = text_format("%s/outside", directory);
+	_cleanup_strbuf_ struct strbuf inside = STRBUF_INIT, outside = STRBUF_INIT;
+	_cleanup_free_ char *inside_was = NULL;
+	_cleanup_free_ char *outside_was = NULL;
+	size_t length;
+
+	if (describe(netns, &inside, &outside, err) < 0 ||
+	    file_read(AT_FDCWD, inside_file, STATE_FILE_MAX, &inside_was, NULL, err) < 0 ||
+	    file_read(AT_FDCWD, outside_file, STATE_FILE_MAX, &outside_was, NULL, err) < 0)
+		return -1;
+	length = rules_start(inside_was);
+	*ret_whole = length == rules_start(strbuf_text(&inside)) &&
+		     strncmp(inside_was, strbuf_text(&inside), length) == 0 &&
+		     text_equal(outside_was, strbuf_text(&outside));
+	return 0;
+}
+
+int gateway_remember_rules(const char *name, const char *directory, struct error *err)
+{
+	_cleanup_free_ char *netns = gateway_netns(name);
+	_cleanup_free_ char *file = text_format("%s/inside", directory);
+	_cleanup_strbuf_ struct strbuf inside = STRBUF_INIT, outside = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	_cleanup_free_ char *was = NULL;
+
+	if (describe(netns, &inside, &outside, err) < 0 ||
+	    file_read(AT_FDCWD, file, STATE_FILE_MAX, &was, NULL, err) < 0)
+		return -1;
+	strbuf_add(&text, was, rules_start(was));
+	strbuf_add_text(&text, strbuf_text(&inside) + rules_start(strbuf_text(&inside)));
+	return file_replace(AT_FDCWD, file, strbuf_text(&text), text.length, 0600, err);
+}
+
 /* Comparing. */
 
 /* Splits @text into its lines. */

@@ -20,6 +20,7 @@
 #include "base/process.h"
 #include "base/strbuf.h"
 #include "base/text.h"
+#include "provision/pump.h"
 
 #define SSH_FAILED 255
 #define LOG_MAX	   16384 /* what comes after is read and dropped */
@@ -206,23 +207,31 @@ static void drain(int log_fd, struct strbuf *log)
 			strbuf_add(log, chunk, (size_t)got);
 }
 
-/* Reads what ssh logs until it ends. Returns false when somebody wants us to stop before. */
-static bool follow(const struct process *process, int log_fd, struct strbuf *log)
+/* Reads what ssh logs, and moves its streams, until it ends. */
+static int follow(const struct process *process, int log_fd, struct strbuf *log, struct pump *pump,
+		  struct error *err)
 {
 	struct pollfd fds[] = {
 		{.fd = process->pidfd, .events = POLLIN},
 		{.fd = log_fd, .events = POLLIN},
 		{.fd = process->foreground ? -1 : interrupt_fd(), .events = POLLIN},
+		{.fd = -1},
+		{.fd = -1},
+		{.fd = -1},
 	};
 
 	for (;;) {
+		if (pump->streams)
+			pump_poll(pump, &fds[3]);
 		if (process_poll(fds, ARRAY_SIZE(fds), -1) < 0)
 			continue;
 		drain(log_fd, log);
-		if (fds[0].revents)
-			return true;
 		if (fds[2].revents)
-			return false;
+			return interrupt_error(err);
+		if (fds[0].revents)
+			return pump->streams ? pump_finish(pump, err) : 0;
+		if (pump->streams && pump_turn(pump, err) < 0)
+			return -1;
 	}
 }
 
@@ -244,22 +253,23 @@ static void take_signals_back(const struct sigaction saved[2])
 	sigaction(SIGQUIT, &saved[1], NULL);
 }
 
-static int run(struct process *process, int log_fd, struct strbuf *log, int *ret_status,
-	       struct error *err)
+static int run(struct process *process, int log_fd, struct strbuf *log, struct pump *pump,
+	       int *ret_status, struct error *err)
 {
 	struct sigaction saved[2];
-	bool ended;
+	int result;
 
 	if (process_start(process, err) < 0)
 		return -1;
+	pump_started(pump);
 	if (process->foreground)
 		leave_signals_to_child(saved);
-	ended = follow(process, log_fd, log);
+	result = follow(process, log_fd, log, pump, err);
 	if (process->foreground)
 		take_signals_back(saved);
-	if (!ended) {
+	if (result < 0) {
 		process_kill(process);
-		return interrupt_error(err);
+		return -1;
 	}
 	return process_wait(process, ret_status, err);
 }
@@ -275,7 +285,7 @@ static char **build_argv(const struct ssh_request *request, int known_hosts, int
 		add(&list, *option);
 	add(&list, "-E");
 	add(&list, log_path);
-	if (!request->interactive)
+	if (!request->interactive && !(request->streams && request->streams->produce))
 		add(&list, "-n");
 	add(&list, request->access->address);
 	for (const char *const *at = request->arguments; at && *at; at++)
@@ -294,6 +304,7 @@ int ssh_run(const struct ssh_request *request, int *ret_status, struct error *er
 	_cleanup_ssh_options_ char **argv = NULL;
 	_cleanup_close_ int known_hosts = ssh_known_hosts(request->access, err);
 	_cleanup_close_ int log_read = -1, log_write = -1;
+	_cleanup_pump_ struct pump pump = PUMP_INIT;
 	int pipes[2];
 
 	if (known_hosts < 0)
@@ -308,9 +319,59 @@ int ssh_run(const struct ssh_request *request, int *ret_status, struct error *er
 	process.input = request->interactive ? PROCESS_INHERIT : PROCESS_NULL;
 	process.output = request->interactive ? PROCESS_INHERIT : PROCESS_NULL;
 	process.errors = request->interactive ? PROCESS_INHERIT : PROCESS_NULL;
-	if (run(&process, log_read, &log, ret_status, err) < 0)
+	if (request->streams && pump_open(&pump, request->streams, &process, err) < 0)
+		return -1;
+	if (run(&process, log_read, &log, &pump, ret_status, err) < 0)
 		return -1;
 	return ssh_judge(strbuf_text(&log), *ret_status, err);
+}
+
+struct script {
+	const char *text; /* what is left of it */
+	struct strbuf *answer;
+	size_t max;
+};
+
+static ssize_t give_script(void *data, char *buffer, size_t room, struct error *err)
+{
+	struct script *script = data;
+	size_t length = strlen(script->text);
+
+	(void)err;
+	if (length > room)
+		length = room;
+	memcpy(buffer, script->text, length);
+	script->text += length;
+	return (ssize_t)length;
+}
+
+static int take_answer(void *data, const char *bytes, size_t length, struct error *err)
+{
+	struct script *script = data;
+
+	if (length > script->max - script->answer->length)
+		return error_set(err, EX_DATAERR, "the guest answers with more than %zu bytes",
+				 script->max);
+	strbuf_add(script->answer, bytes, length);
+	return 0;
+}
+
+int ssh_script(const struct guest_access *access, const char *text, size_t max,
+	       struct strbuf *answer, int *ret_status, struct error *err)
+{
+	struct script script = {.text = text, .answer = answer, .max = max};
+	const struct ssh_streams streams = {
+		.produce = give_script,
+		.consume = take_answer,
+		.data = &script,
+	};
+	const struct ssh_request request = {
+		.access = access,
+		.command = "exec sudo -n sh",
+		.streams = &streams,
+	};
+
+	return ssh_run(&request, ret_status, err);
 }
 
 int ssh_confirm(const struct guest_access *access, struct error *err)

@@ -6,8 +6,10 @@
 #define PROVISION_SSH_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/error.h"
+#include "base/strbuf.h"
 
 /* How a guest is reached. Everything is borrowed. */
 struct guest_access {
@@ -34,12 +36,27 @@ char **ssh_options(const struct guest_access *access, int known_hosts);
 void ssh_options_free(char ***options);
 #define _cleanup_ssh_options_ _cleanup_(ssh_options_free)
 
+/*
+ * The streams of a command that is not interactive. The functions get @data; -1 with *err set ends
+ * the connection with that error.
+ */
+struct ssh_streams {
+	/* Puts at most @room bytes of input into @buffer: their number, 0 at the end. NULL: none.
+	 */
+	ssize_t (*produce)(void *data, char *buffer, size_t room, struct error *err);
+	/* Takes output, which is whatever the guest likes. NULL: dropped. */
+	int (*consume)(void *data, const char *bytes, size_t length, struct error *err);
+	void *data;
+	struct strbuf *errors; /* gets the first 4 KiB of what the command complains of; or NULL */
+};
+
 struct ssh_request {
 	const struct guest_access *access;
 	const char *command; /* for the guest's shell, or NULL: a login shell */
 	const char *const
 		*arguments; /* further arguments for ssh, after the destination, or NULL */
 	bool interactive;   /* has the caller's streams and terminal; else none */
+	const struct ssh_streams *streams; /* not interactive: what it has instead, or NULL */
 };
 
 /*
@@ -50,6 +67,13 @@ struct ssh_request {
  * EX_TEMPFAIL when the connection breaks.
  */
 MUST_CHECK int ssh_run(const struct ssh_request *request, int *ret_status, struct error *err);
+
+/*
+ * Runs a script as root in the guest (sudo -n sh), its text as standard input. *answer gets its
+ * output, at most @max bytes (more is EX_DATAERR); *ret_status is its status. Errors as ssh_run().
+ */
+MUST_CHECK int ssh_script(const struct guest_access *access, const char *script, size_t max,
+			  struct strbuf *answer, int *ret_status, struct error *err);
 
 /*
  * One connection that proves that the guest has our host key and takes our key: runs `true`.

@@ -6,5 +6,6 @@ extern const char seed_bootcmd[];
 extern const char seed_ready[];
 extern const char seed_ready_service[];
 extern const char seed_start_ready[];
+extern const char seed_shares[];
 
 #endif

@@ -12,6 +12,8 @@
 #include "seed/embedded.h"
 #include "seed/user_data.h"
 
+#define SHARE_SCRIPT "/usr/local/lib/migrant/shares"
+
 /* The user's list @key, or NULL: absent or empty. */
 static const struct node *user_list(const struct node *root, const char *key)
 {
@@ -108,20 +110,27 @@ static char *link_file(const struct seed *seed)
 static void add_files(struct emit *emit, const struct seed *seed, const struct node *root)
 {
 	_cleanup_free_ char *link = link_file(seed);
+	_cleanup_free_ char *script =
+		seed_share_script(seed->shares, seed->share_count, seed->user);
 
 	emit_plain(emit, "write_files");
 	emit_list(emit);
 	add_file(emit, "/usr/local/lib/migrant/ready", seed_ready);
 	add_file(emit, "/etc/systemd/system/migrant-ready.service", seed_ready_service);
 	add_file(emit, "/etc/systemd/network/10-migrant.link", link);
+	if (seed->share_count)
+		add_file(emit, SHARE_SCRIPT, script);
 	add_user_list(emit, root, "write_files");
 	emit_list_end(emit);
 }
 
-static void add_commands(struct emit *emit, const struct node *root)
+/* The shares come before whatever the user runs. `up` asks for them again, so none fails here. */
+static void add_commands(struct emit *emit, const struct seed *seed, const struct node *root)
 {
 	emit_plain(emit, "runcmd");
 	emit_list(emit);
+	if (seed->share_count)
+		emit_text(emit, "sh " SHARE_SCRIPT " || true");
 	emit_text(emit, seed_start_ready);
 	add_user_list(emit, root, "runcmd");
 	emit_list_end(emit);
@@ -157,7 +166,7 @@ int seed_user_data(const struct seed *seed, char **ret_text, struct error *err)
 	add_ssh(&emit, seed);
 	add_bootcmd(&emit, seed, root);
 	add_files(&emit, seed, root);
-	add_commands(&emit, root);
+	add_commands(&emit, seed, root);
 	add_rest(&emit, root);
 	emit_map_end(&emit);
 	document = emit_end(&emit);

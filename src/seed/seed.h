@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "network/policy.h"
+#include "share/share.h"
 
 struct seed {
 	const char *instance_id; /* stays the same for the life of the sandbox */
@@ -15,8 +16,10 @@ struct seed {
 	const char *host_key;	     /* private SSH host key, OpenSSH PEM text */
 	const char *host_key_public; /* its public half */
 	struct wire wire;	     /* static network-config; the resolver is the gateway */
-	const char *user_data;	     /* text of the user's cloud-init.yml, or NULL */
-	const char *user_data_file;  /* its name for messages */
+	const struct share *shares;  /* what is mounted in the first boot */
+	size_t share_count;
+	const char *user_data;	    /* text of the user's cloud-init.yml, or NULL */
+	const char *user_data_file; /* its name for messages */
 };
 
 /*
@@ -27,6 +30,13 @@ struct seed {
 MUST_CHECK int seed_user_data(const struct seed *seed, char **ret_text, struct error *err);
 char *seed_meta_data(const struct seed *seed);
 char *seed_network_config(const struct seed *seed);
+
+/*
+ * The script that mounts exactly these shares in the guest, now and at its later boots; for root's
+ * sh there. Its status is 0 when all are mounted, else its last line says why not. Pure; the caller
+ * frees.
+ */
+char *seed_share_script(const struct share *shares, size_t count, const char *user);
 
 /*
  * Makes the ISO (label cidata) with genisoimage, in memory alone. The bytes are the caller's.

@@ -156,7 +156,7 @@ static json_object *counts_json(const struct list *list, uint64_t rounds)
 
 /* Whoever reads a file while it is written may get half of it: it is there in full a moment later.
  */
-static int print(json_object *root, struct error *err)
+static int print(json_object *root, bool over, struct error *err)
 {
 	_cleanup_free_ char *text =
 		text_format("%s\n", json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN));
@@ -164,7 +164,7 @@ static int print(json_object *root, struct error *err)
 	ssize_t written;
 
 	json_object_put(root);
-	if (fstat(STDOUT_FILENO, &status) == 0 && S_ISREG(status.st_mode))
+	if (over && fstat(STDOUT_FILENO, &status) == 0 && S_ISREG(status.st_mode))
 		written = pwrite(STDOUT_FILENO, text, strlen(text), 0);
 	else
 		written =
@@ -183,7 +183,8 @@ static int run(const struct options *options, const struct list *list, struct er
 			usleep((useconds_t)options->pause * 1000);
 		round_run(list->items, list->count, options->interface,
 			  (unsigned int)options->wait);
-		if (print(options->counts ? counts_json(list, n) : answers_json(list), err) < 0)
+		if (print(options->counts ? counts_json(list, n) : answers_json(list),
+			  options->counts, err) < 0)
 			return -1;
 	}
 	return 0;

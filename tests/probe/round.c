@@ -43,12 +43,18 @@ static struct answer error_answer(void)
 	return (struct answer){RESULT_ERROR, errno};
 }
 
+/* It may broadcast, and does not hear its own multicasts: an answer is somebody else's. */
 static int open_socket(int family, int type, int protocol)
 {
-	int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol), one = 1;
+	int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol), one = 1, zero = 0;
 
-	if (fd >= 0)
-		setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &one, sizeof(one));
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &one, sizeof(one));
+	if (family == AF_INET)
+		setsockopt(fd, IPPROTO_IP, IP_MULTICAST_LOOP, &zero, sizeof(zero));
+	else
+		setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, &zero, sizeof(zero));
 	return fd;
 }
 

@@ -149,10 +149,29 @@ static const struct {
 	POLICY(small_limits),
 };
 
+static void make_policy(const char *name, struct policy *policy)
+{
+	*policy = (struct policy){.isolate = true, .limits = POLICY_LIMITS_DEFAULT};
+	for (size_t i = 0; i < ARRAY_SIZE(policies); i++)
+		if (text_equal(policies[i].name, name)) {
+			policies[i].make(policy);
+			return;
+		}
+	fail_msg("no policy %s", name);
+}
+
+/* What the tests' host is and has. */
+static void sample_surroundings(struct surroundings *host)
+{
+	static const char *const own[] = {"5.9.1.2/32", "192.168.1.10/32"};
+	static const char *const near[] = {"5.9.1.0/24", "192.168.1.0/24"};
+
+	prefix_list_add_texts(&host->own, own, ARRAY_SIZE(own));
+	prefix_list_add_texts(&host->near, near, ARRAY_SIZE(near));
+}
+
 static void gateways_are_golden(void **state)
 {
-	static const char *const own_texts[] = {"5.9.1.2/32", "192.168.1.10/32"};
-	static const char *const near_texts[] = {"5.9.1.0/24", "192.168.1.0/24"};
 	struct surroundings host = {0};
 	const struct prefix pool = prefix(BLOCK_POOL_DEFAULT), block = prefix("198.18.0.16/28");
 	const struct wire wire = sample_wire();
@@ -166,14 +185,12 @@ static void gateways_are_golden(void **state)
 				    .dnsmasq_uid = 101};
 
 	(void)state;
-	prefix_list_add_texts(&host.own, own_texts, ARRAY_SIZE(own_texts));
-	prefix_list_add_texts(&host.near, near_texts, ARRAY_SIZE(near_texts));
+	sample_surroundings(&host);
 	for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {
 		_cleanup_free_ char *file = text_format("network/gateway-%s.nft", policies[i].name);
 		_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 
-		policy = (struct policy){.isolate = true, .limits = POLICY_LIMITS_DEFAULT};
-		policies[i].make(&policy);
+		make_policy(policies[i].name, &policy);
 		rules_gateway(&rules, &text);
 		assert_golden(strbuf_text(&text), file);
 	}
@@ -221,23 +238,33 @@ static void marks_tell_grants_apart(void **state)
 
 static void dnsmasq_configs_are_golden(void **state)
 {
+	static const char *const names[] = {"isolated",	 "not_isolated",  "no_egress",
+					    "lan_ports", "own_resolvers", "grants_without_egress"};
+	const struct prefix pool = prefix(BLOCK_POOL_DEFAULT);
 	const struct wire wire = sample_wire();
-	struct policy policy = {.isolate = true, .limits = POLICY_LIMITS_DEFAULT};
-	const struct dnsmasq dnsmasq = {.link = "mgt01234567",
-					.user = "dnsmasq",
-					.resolv_file = "/etc/resolv.conf",
-					.wire = &wire,
-					.policy = &policy};
-	_cleanup_free_ char *isolated = dnsmasq_config(&dnsmasq);
-	_cleanup_free_ char *named = NULL;
+	struct surroundings host = {0};
+	struct policy policy;
+	const struct rules rules = {.policy = &policy, .pool = &pool, .host = &host};
 
 	(void)state;
-	assert_golden(isolated, "network/dnsmasq-isolated.conf");
-	policy = (struct policy){.dns_count = 2};
-	assert_int_equal(parse_address("9.9.9.9", &policy.dns[0]), 0);
-	assert_int_equal(parse_address("192.168.1.1", &policy.dns[1]), 0);
-	named = dnsmasq_config(&dnsmasq);
-	assert_golden(named, "network/dnsmasq-open.conf");
+	sample_surroundings(&host);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_free_ char *file = text_format("network/dnsmasq-%s.conf", names[i]);
+		_cleanup_prefix_list_ struct prefix_list closed = {0};
+		const struct dnsmasq dnsmasq = {.link = "mgt01234567",
+						.user = "dnsmasq",
+						.resolv_file = "/etc/resolv.conf",
+						.wire = &wire,
+						.policy = &policy,
+						.closed = &closed};
+		_cleanup_free_ char *text = NULL;
+
+		make_policy(names[i], &policy);
+		rules_closed(&rules, &closed);
+		text = dnsmasq_config(&dnsmasq);
+		assert_golden(text, file);
+	}
+	surroundings_done(&host);
 }
 
 static void pool_is_configured(void **state)

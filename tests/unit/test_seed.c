@@ -65,6 +65,27 @@ static void test_merged(void **state)
 	assert_user_data(text, "seed/user-data-merged");
 }
 
+static void test_shares(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *none = seed_share_script(NULL, 0, "migrant");
+	struct seed seed = example(NULL);
+	char host[] = "a", home[] = "/home/migrant/a", odd[] = "/srv/it's $(b) \\";
+	const struct share shares[] = {
+		{.host = host, .guest = home, .tag = "share0", .isolate = true},
+		{.host = host, .guest = odd, .tag = "share1", .read_only = true},
+	};
+
+	(void)state;
+	seed.shares = shares;
+	seed.share_count = ARRAY_SIZE(shares);
+	assert_int_equal(seed_user_data(&seed, &text, &err), 0);
+	assert_golden(text, "seed/user-data-shares");
+	assert_true(text_starts(none, "user='migrant'\nowner=1000\nentries=''\n"));
+	assert_null(strstr(none, "\nmount_share "));
+}
+
 static void test_meta_data(void **state)
 {
 	struct seed seed = example(NULL);
@@ -163,9 +184,13 @@ static void test_iso(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),	  cmocka_unit_test(test_merged),
-		cmocka_unit_test(test_meta_data), cmocka_unit_test(test_network_config),
-		cmocka_unit_test(test_refused),	  cmocka_unit_test(test_values_are_quoted),
+		cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_merged),
+		cmocka_unit_test(test_shares),
+		cmocka_unit_test(test_meta_data),
+		cmocka_unit_test(test_network_config),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_values_are_quoted),
 		cmocka_unit_test(test_iso),
 	};
 

@@ -1,0 +1,180 @@
+/*
+ * The steps of `up` for shares, on this side of root: what the user has in their place is looked at
+ * before anything is made, the folders are made as the user, and the guest is told to mount what it
+ * is offered. Images and mounts on the host are the hook's.
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "command/shares.h"
+#include "command/up.h"
+#include "seed/seed.h"
+
+#define ANSWER_MAX 4096 /* bytes of what the guest says about its mounts */
+
+static int would_hide(const struct up *up, const struct config_share *share, struct error *err)
+{
+	config_error(&up->project.config, share->host_position, err,
+		     "'%s' holds files, which the share would hide", share->host);
+	return error_hint(err,
+			  "bring them in: mv %s %s.before && migrant up && cp -a %s.before/. %s/",
+			  share->host, share->host, share->host, share->host);
+}
+
+static int look_at(const struct up *up, const struct config_share *share, struct error *err)
+{
+	enum share_place place;
+
+	if (!share->isolate) {
+		log_warning("the share '%s' is a plain directory (isolate: false): what the guest "
+			    "writes there has no cap, and its links lead anywhere on the host",
+			    share->host);
+		return 0;
+	}
+	if (share_look(up->project.config.directory, share->host, &place, NULL, err) < 0)
+		return error_prefix(err, "cannot look at the share '%s'", share->host);
+	return place == SHARE_PLACE_FILES ? would_hide(up, share, err) : 0;
+}
+
+int up_look_shares(struct up *up, struct error *err)
+{
+	const struct config *config = &up->project.config;
+
+	for (size_t i = 0; i < config->share_count; i++)
+		if (look_at(up, &config->shares[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+/* Remembers a folder that this run has made, for undo. */
+static void remember(struct up *up, const char *path, size_t length)
+{
+	up->folders = xreallocarray(up->folders, up->folder_count + 2, sizeof(*up->folders));
+	up->folders[up->folder_count++] = text_dup_n(path, length);
+	up->folders[up->folder_count] = NULL;
+}
+
+/* Makes what is missing of @path, component by component, through no link. */
+static int make_folder(struct up *up, int project, const char *path, struct error *err)
+{
+	_cleanup_close_ int at = fcntl(project, F_DUPFD_CLOEXEC, 3);
+	const char *name = path;
+
+	for (;;) {
+		size_t length = strcspn(name, "/");
+		_cleanup_free_ char *component = text_dup_n(name, length);
+		int next;
+
+		if (mkdirat(at, component, 0755) == 0)
+			remember(up, path, (size_t)(name + length - path));
+		else if (errno != EEXIST)
+			return error_errno(err, EX_CANTCREAT, "cannot make the folder '%s'", path);
+		next = file_open_beneath(at, component, O_PATH | O_DIRECTORY, 0);
+		if (next < 0)
+			return error_errno(err, EX_CANTCREAT, "cannot open the folder '%s'", path);
+		cleanup_close(&at);
+		at = next;
+		if (!name[length])
+			return 0;
+		name += length + 1;
+	}
+}
+
+int up_folders(struct up *up, struct error *err)
+{
+	const struct config *config = &up->project.config;
+	_cleanup_close_ int project = open(config->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (project < 0)
+		return error_errno(err, EX_NOINPUT, "%s", config->directory);
+	for (size_t i = 0; i < config->share_count; i++)
+		if (make_folder(up, project, config->shares[i].host, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* Those that are not empty have become somebody's. */
+int up_folders_undo(struct up *up, struct error *err)
+{
+	_cleanup_close_ int project =
+		open(up->project.config.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	(void)err;
+	while (project >= 0 && up->folder_count > 0)
+		unlinkat(project, up->folders[--up->folder_count], AT_REMOVEDIR);
+	return 0;
+}
+
+/* The last line of what the guest said; it is the guest's word and is only shown. */
+static char *last_line(const char *text)
+{
+	size_t end = strlen(text);
+	size_t begin;
+
+	while (end && text[end - 1] == '\n')
+		end--;
+	for (begin = end; begin && text[begin - 1] != '\n'; begin--)
+		;
+	return text_dup_n(text + begin, end - begin);
+}
+
+int up_mount_shares(struct up *up, struct error *err)
+{
+	const struct metadata *metadata = &up->project.domain.definition.metadata;
+	_cleanup_free_ char *script =
+		seed_share_script(metadata->shares, metadata->share_count, metadata->user);
+	_cleanup_strbuf_ struct strbuf answer = STRBUF_INIT;
+	_cleanup_free_ char *reason = NULL;
+	int status = 0;
+
+	if (ssh_script(&up->access.access, script, ANSWER_MAX, &answer, &status, err) < 0)
+		return -1;
+	if (status == 0)
+		return 0;
+	reason = last_line(strbuf_text(&answer));
+	if (!*reason)
+		return error_set(err, EX_SOFTWARE,
+				 "the shares are not mounted in the guest: its "
+				 "shell ended with status %d",
+				 status);
+	return error_set(err, EX_SOFTWARE, "the shares are not mounted in the guest: %s", reason);
+}
+
+char *up_what_folders(const struct up *up)
+{
+	const struct config *config = &up->project.config;
+	_cleanup_strbuf_ struct strbuf list = STRBUF_INIT;
+
+	for (size_t i = 0; i < config->share_count; i++) {
+		_cleanup_error_ struct error ignored = ERROR_INIT;
+		enum share_place place;
+
+		if (share_look(config->directory, config->shares[i].host, &place, NULL, &ignored) ==
+			    0 &&
+		    place == SHARE_PLACE_ABSENT)
+			strbuf_addf(&list, "%s%s", list.length ? ", " : "", config->shares[i].host);
+	}
+	return list.length ? text_format("make the folders: %s", strbuf_text(&list)) : NULL;
+}
+
+char *up_what_shares(const struct up *up)
+{
+	const struct config *config = &up->project.config;
+	_cleanup_strbuf_ struct strbuf list = STRBUF_INIT;
+
+	for (size_t i = 0; i < config->share_count; i++) {
+		const struct config_share *share = &config->shares[i];
+
+		strbuf_addf(&list, "%s%s -> %s (%s, ", i ? "; " : "", share->host, share->guest,
+			    share->read_only ? "ro" : "rw");
+		if (share->isolate)
+			strbuf_addf(&list, "at most %" PRIu64 " MiB)", share->size >> 20);
+		else
+			strbuf_add_text(&list, "no cap)");
+	}
+	return text_format("see that the guest has mounted its shares: %s", strbuf_text(&list));
+}

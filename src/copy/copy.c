@@ -1,0 +1,94 @@
+/*
+ * What both directions share: names, the way to a path of the host, the count of what stays behind.
+ */
+#include "copy/copy.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "base/text.h"
+
+#define NAMES_MAX 10 /* of what was skipped, named one by one */
+
+void copy_report_done(struct copy_report *report)
+{
+	strbuf_done(&report->skipped_names);
+}
+
+void copy_skip(struct copy_report *report, const char *path, const char *what)
+{
+	_cleanup_free_ char *shown = NULL;
+
+	if (report->skipped++ >= NAMES_MAX)
+		return;
+	shown = text_escape(path, strlen(path), false); /* a newline in it is not one in the list */
+	strbuf_addf(&report->skipped_names, "%s: %s\n", shown, what);
+}
+
+/* Length of @path without the slashes at its end; the root keeps its one. */
+static size_t trimmed(const char *path)
+{
+	size_t length = strlen(path);
+
+	while (length > 1 && path[length - 1] == '/')
+		length--;
+	return length;
+}
+
+/* Where the last component of the first @length bytes begins. */
+static size_t last_begin(const char *path, size_t length)
+{
+	while (length && path[length - 1] != '/')
+		length--;
+	return length;
+}
+
+char *copy_name(const char *path)
+{
+	size_t end = trimmed(path);
+	size_t begin = last_begin(path, end);
+	_cleanup_free_ char *name = text_dup_n(path + begin, end - begin);
+
+	if (!*name || text_equal(name, ".") || text_equal(name, ".."))
+		return text_dup(".");
+	return take_ptr(name);
+}
+
+char *copy_parent(const char *path)
+{
+	_cleanup_free_ char *name = copy_name(path);
+	size_t begin = last_begin(path, trimmed(path));
+
+	if (text_equal(name, "."))
+		return text_dup(*path ? path : ".");
+	return begin ? text_dup_n(path, begin) : text_dup(".");
+}
+
+static int link_error(const char *path, struct error *err)
+{
+	_cleanup_free_ char *real = realpath(path, NULL);
+
+	error_set(err, EX_NOPERM, "%s goes through a symbolic link, which is not followed", path);
+	return real ? error_hint(err, "if that is what you want: %s", real) : -1;
+}
+
+int copy_open(const char *path, int flags, struct error *err)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK),
+		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+
+	if (fd >= 0)
+		return fd;
+	if (errno == ELOOP)
+		return link_error(path, err);
+	return error_errno(err,
+			   errno == ENOENT || errno == ENOTDIR ? EX_NOINPUT
+			   : errno == EACCES		       ? EX_NOPERM
+							       : EX_IOERR,
+			   "%s", path);
+}

@@ -1,0 +1,117 @@
+/*
+ * Another policy for a gateway that is in use. Everything is rendered before anything is loaded,
+ * the rules change in one transaction, and dnsmasq follows: whatever it still asks in between, the
+ * new rules have judged already.
+ */
+#include <fcntl.h>
+
+#include "base/file.h"
+#include "base/netlink.h"
+#include "base/text.h"
+#include "network/dnsmasq.h"
+#include "network/gateway.h"
+#include "network/host.h"
+#include "network/netns.h"
+#include "network/nft.h"
+#include "network/place.h"
+
+#define CONFIG_MAX (4 * 1024 * 1024)
+
+struct change {
+	const struct sandbox *sandbox;
+	struct place place;
+	int netns;
+	struct strbuf rules;
+	char *dnsmasq;
+};
+
+static void change_done(struct change *change)
+{
+	place_done(&change->place);
+	cleanup_close(&change->netns);
+	strbuf_done(&change->rules);
+	free(change->dnsmasq);
+}
+
+/* The namespace, with the guest's wire in it. */
+static int open_gateway(struct change *change, struct error *err)
+{
+	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
+	_cleanup_netlink_ struct netlink inside = NETLINK_INIT;
+	_cleanup_free_ char *name = gateway_netns(change->sandbox->name);
+	char tap[IFNAMSIZ];
+	struct link link;
+	bool found = false;
+
+	gateway_link(LINK_TAP, change->sandbox->uuid, tap);
+	if (netns_open(name, &change->netns, err) < 0)
+		return -1;
+	if (change->netns < 0)
+		return error_set(err, EX_NOINPUT, "the namespace %s is gone", name);
+	if (netns_enter(&scope, change->netns, err) < 0 || netlink_open(&inside, err) < 0 ||
+	    link_find(&inside, tap, &link, &found, err) < 0)
+		return -1;
+	return found ? 0 : error_set(err, EX_NOINPUT, "the guest's wire is not in %s", name);
+}
+
+/* The host's side as it should be, and what the host is and has by now. */
+static int look_around(struct change *change, struct error *err)
+{
+	_cleanup_netlink_ struct netlink host = NETLINK_INIT;
+	struct place *place = &change->place;
+	struct prefix pool;
+
+	if (place_load(change->sandbox->directory, place, err) < 0 ||
+	    netlink_open(&host, err) < 0 || host_ensure(&host, &place->pool, &pool, err) < 0 ||
+	    host_survey(&host, &place->pool, NULL, &place->host, err) < 0)
+		return -1;
+	return dnsmasq_user(&place->dnsmasq_user, &place->dnsmasq_uid, err);
+}
+
+static int render(struct change *change, struct error *err)
+{
+	strbuf_add_text(&change->rules, "flush ruleset\n");
+	place_rules(&change->place, change->sandbox, true, &change->rules);
+	return place_dnsmasq(&change->place, change->sandbox, &change->dnsmasq, err);
+}
+
+static int load(struct change *change, struct error *err)
+{
+	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
+
+	if (netns_enter(&scope, change->netns, err) < 0)
+		return -1;
+	return nft_load(strbuf_text(&change->rules), err);
+}
+
+static int restart_dnsmasq(struct change *change, struct error *err)
+{
+	_cleanup_free_ char *file = text_format("%s/dnsmasq.conf", change->sandbox->directory);
+	_cleanup_error_ struct error reading = ERROR_INIT;
+	_cleanup_free_ char *old = NULL;
+
+	if (file_read(AT_FDCWD, file, CONFIG_MAX, &old, NULL, &reading) == 0 &&
+	    text_equal(old, change->dnsmasq))
+		return 0;
+	if (file_replace(AT_FDCWD, file, change->dnsmasq, strlen(change->dnsmasq), 0600, err) < 0 ||
+	    dnsmasq_stop(file, err) < 0)
+		return -1;
+	return dnsmasq_start(change->netns, file, err);
+}
+
+int gateway_apply(const struct sandbox *sandbox, struct error *err)
+{
+	_cleanup_(change_done) struct change change = {
+		.sandbox = sandbox, .netns = -1, .rules = STRBUF_INIT};
+	bool links_whole = false;
+
+	if (open_gateway(&change, err) < 0 || look_around(&change, err) < 0 ||
+	    render(&change, err) < 0 ||
+	    gateway_links_whole(sandbox->name, sandbox->directory, &links_whole, err) < 0 ||
+	    load(&change, err) < 0 || restart_dnsmasq(&change, err) < 0)
+		return -1;
+	/* What else has changed since the start must not become how it should be. */
+	if (links_whole)
+		return gateway_remember(sandbox->name, sandbox->directory, err);
+	return gateway_remember_rules(sandbox->name, sandbox->directory, err);
+}
