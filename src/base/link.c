@@ -119,6 +119,17 @@ int link_find(struct netlink *netlink, const char *name, struct link *ret_link, 
 	return 0;
 }
 
+int link_get(struct netlink *netlink, const char *name, struct link *ret_link, struct error *err)
+{
+	bool found = false;
+
+	if (link_find(netlink, name, ret_link, &found, err) < 0)
+		return -1;
+	if (!found)
+		return error_set(err, EX_OSERR, "the link %s is not there", name);
+	return 0;
+}
+
 int link_add_veth(struct netlink *netlink, const struct veth *veth, struct error *err)
 {
 	char buffer[NETLINK_REQUEST_MAX];

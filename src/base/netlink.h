@@ -52,6 +52,10 @@ MUST_CHECK int link_list(struct netlink *netlink, struct link **ret_links, size_
 MUST_CHECK int link_find(struct netlink *netlink, const char *name, struct link *ret_link,
 			 bool *ret_found, struct error *err);
 
+/* The same for one that has to be there: EX_OSERR when it is not. */
+MUST_CHECK int link_get(struct netlink *netlink, const char *name, struct link *ret_link,
+			struct error *err);
+
 /*
  * A veth pair, both ends down: @name here, @peer in the namespace of @peer_netns. The MAC addresses
  * are given at once, for udev gives one of its own choice to a link that has a random one.

@@ -158,6 +158,8 @@ static struct nlmsghdr *rule_message(char *buffer, const struct rule *rule, uint
 		mnl_attr_put_u32(message, FRA_FWMARK, rule->mark);
 		mnl_attr_put_u32(message, FRA_FWMASK, UINT32_MAX);
 	}
+	if (rule->target)
+		mnl_attr_put_u32(message, FRA_GOTO, rule->target);
 	return message;
 }
 
@@ -171,8 +173,6 @@ static int add(struct netlink *netlink, const struct rule *rule, uint16_t flags,
 	info->dst_len = (uint8_t)rule->destination.length;
 	if (rule->destination.length)
 		netlink_put_address(message, FRA_DST, &rule->destination.address);
-	if (rule->target)
-		mnl_attr_put_u32(message, FRA_GOTO, rule->target);
 	if (rule->maker)
 		mnl_attr_put_u8(message, FRA_PROTOCOL, rule->maker);
 	if (rule->protocol)

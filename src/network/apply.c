@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "network/dnsmasq.h"
 #include "network/gateway.h"
+#include "network/gateway6.h"
 #include "network/host.h"
 #include "network/netns.h"
 #include "network/nft.h"
@@ -75,6 +76,38 @@ static int render(struct change *change, struct error *err)
 	return place_dnsmasq(&change->place, change->sandbox, &change->dnsmasq, err);
 }
 
+/*
+ * IPv6 on the links follows the policy as well: on before the rules that let it pass, off after
+ * those that do not. Rules that know no IPv6 drop it.
+ */
+static int switch_ipv6(struct change *change, bool on, struct error *err)
+{
+	_cleanup_netlink_ struct netlink host = NETLINK_INIT, inside = NETLINK_INIT;
+	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
+	char tap[IFNAMSIZ], uplink[IFNAMSIZ];
+	const struct gateway6 gateway = {
+		.host = &host,
+		.inside = &inside,
+		.netns = change->netns,
+		.uplink = uplink,
+		.tap = tap,
+		.block = &change->place.block,
+		.guest_mac = &change->sandbox->wire->guest_mac,
+	};
+
+	gateway_link(LINK_TAP, change->sandbox->uuid, tap);
+	gateway_link(LINK_UPLINK, change->sandbox->uuid, uplink);
+	if (netlink_open(&host, err) < 0 || netns_enter(&scope, change->netns, err) < 0 ||
+	    netlink_open(&inside, err) < 0)
+		return -1;
+	netns_leave(&scope);
+	if (!on)
+		return gateway6_close(&gateway, err);
+	if (gateway6_open_uplink(&gateway, err) < 0)
+		return -1;
+	return gateway6_open_wire(&gateway, err);
+}
+
 static int load(struct change *change, struct error *err)
 {
 	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
@@ -108,7 +141,10 @@ int gateway_apply(const struct sandbox *sandbox, struct error *err)
 	if (open_gateway(&change, err) < 0 || look_around(&change, err) < 0 ||
 	    render(&change, err) < 0 ||
 	    gateway_links_whole(sandbox->name, sandbox->directory, &links_whole, err) < 0 ||
-	    load(&change, err) < 0 || restart_dnsmasq(&change, err) < 0)
+	    (sandbox->policy->ipv6 && switch_ipv6(&change, true, err) < 0) ||
+	    load(&change, err) < 0 ||
+	    (!sandbox->policy->ipv6 && switch_ipv6(&change, false, err) < 0) ||
+	    restart_dnsmasq(&change, err) < 0)
 		return -1;
 	/* What else has changed since the start must not become how it should be. */
 	if (links_whole)

@@ -22,7 +22,6 @@ static const char fixed[] = "# Made by migrant-hook for one sandbox.\n"
 			    "bind-dynamic\n"
 			    "domain-needed\n"
 			    "bogus-priv\n"
-			    "filter-AAAA\n"
 			    "cache-size=1000\n"
 			    "dns-forward-max=150\n"
 			    "edns-packet-max=1232\n"
@@ -86,6 +85,8 @@ char *dnsmasq_config(const struct dnsmasq *dnsmasq)
 	strbuf_addf(&text, "dhcp-range=%s,static\n", guest);
 	strbuf_addf(&text, "dhcp-host=%s,id:*,%s,infinite\n",
 		    mac_format(&dnsmasq->wire->guest_mac, mac), guest);
+	if (!dnsmasq->policy->ipv6)
+		strbuf_add_text(&text, "filter-AAAA\n");
 	add_closed(dnsmasq, &text);
 	add_upstream(dnsmasq, &text);
 	return strbuf_take(&text);

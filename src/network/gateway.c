@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "network/block.h"
 #include "network/dnsmasq.h"
+#include "network/gateway6.h"
 #include "network/host.h"
 #include "network/netns.h"
 #include "network/nft.h"
@@ -49,18 +50,6 @@ char *gateway_netns(const char *name)
 void gateway_link(const char *prefix, const char *uuid, char link[IFNAMSIZ])
 {
 	snprintf(link, IFNAMSIZ, "%.3s%.8s", prefix, uuid);
-}
-
-static int find_link(struct netlink *netlink, const char *name, struct link *ret_link,
-		     struct error *err)
-{
-	bool found = false;
-
-	if (link_find(netlink, name, ret_link, &found, err) < 0)
-		return -1;
-	if (!found)
-		return error_set(err, EX_OSERR, "the link %s is not there", name);
-	return 0;
 }
 
 /* The steps of prepare. */
@@ -171,10 +160,10 @@ static int make_pair(struct build *build, const char *name, const char *peer, en
 	};
 
 	if (link_add_veth(&build->host, &veth, err) < 0 ||
-	    find_link(&build->host, name, ret_outer, err) < 0 ||
+	    link_get(&build->host, name, ret_outer, err) < 0 ||
 	    link_change(&build->host, ret_outer->index, &alias, err) < 0 ||
 	    settings_apply_link(name, err) < 0 ||
-	    find_link(&build->inside, peer, ret_inner, err) < 0 ||
+	    link_get(&build->inside, peer, ret_inner, err) < 0 ||
 	    netns_enter(&scope, build->netns, err) < 0)
 		return -1;
 	return settings_apply_link(peer, err);
@@ -274,6 +263,19 @@ static int make_uplink(struct build *build, struct error *err)
 	return route_add(&build->inside, &route, err);
 }
 
+static int make_uplink6(struct build *build, struct error *err)
+{
+	const struct gateway6 gateway = {
+		.host = &build->host,
+		.inside = &build->inside,
+		.netns = build->netns,
+		.uplink = build->gateway->uplink,
+		.block = &build->place.block,
+	};
+
+	return build->sandbox->policy->ipv6 ? gateway6_open_uplink(&gateway, err) : 0;
+}
+
 static int start_dnsmasq(struct build *build, struct error *err)
 {
 	_cleanup_free_ char *file = text_format("%s/dnsmasq.conf", build->sandbox->directory);
@@ -297,7 +299,7 @@ static int make_tap(struct build *build, struct error *err)
 		abort();
 	change.mac = &mac;
 	if (link_add_tap(build->gateway->tap, err) < 0 ||
-	    find_link(&build->host, build->gateway->tap, &tap, err) < 0 ||
+	    link_get(&build->host, build->gateway->tap, &tap, err) < 0 ||
 	    settings_apply(ipv6, "1", err) < 0)
 		return -1;
 	return link_change(&build->host, tap.index, &change, err);
@@ -309,8 +311,9 @@ static int remember(struct build *build, struct error *err)
 }
 
 static int (*const prepare_steps[])(struct build *build, struct error *err) = {
-	name_things, clear_unnamed, find_dnsmasq, make_host_side, choose_addresses, make_namespace,
-	load_rules,  make_control,  make_uplink,  start_dnsmasq,  make_tap,	    remember,
+	name_things,	clear_unnamed, find_dnsmasq, make_host_side, choose_addresses,
+	make_namespace, load_rules,    make_control, make_uplink,    make_uplink6,
+	start_dnsmasq,	make_tap,      remember,
 };
 
 int gateway_prepare(const struct sandbox *sandbox, struct gateway *ret_gateway, struct error *err)
@@ -328,7 +331,20 @@ int gateway_prepare(const struct sandbox *sandbox, struct gateway *ret_gateway, 
 
 /* Start: the tap is open, nothing has run in the guest. */
 
-static int open_wire(const struct sandbox *sandbox, const char *tap, struct error *err)
+static int open_wire6(const struct sandbox *sandbox, const char *tap, int netns,
+		      struct netlink *inside, struct error *err)
+{
+	const struct gateway6 gateway = {
+		.inside = inside,
+		.netns = netns,
+		.tap = tap,
+		.guest_mac = &sandbox->wire->guest_mac,
+	};
+
+	return gateway6_open_wire(&gateway, err);
+}
+
+static int open_wire(const struct sandbox *sandbox, const char *tap, int netns, struct error *err)
 {
 	_cleanup_netlink_ struct netlink inside = NETLINK_INIT;
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
@@ -342,12 +358,13 @@ static int open_wire(const struct sandbox *sandbox, const char *tap, struct erro
 	/* Once more: udev on the host may have been at work on the new tap when we set it first. */
 	change.mac = &mac;
 	rules_wire(&rules, &text);
-	if (netlink_open(&inside, err) < 0 || find_link(&inside, tap, &link, err) < 0 ||
+	if (netlink_open(&inside, err) < 0 || link_get(&inside, tap, &link, err) < 0 ||
 	    link_change(&inside, link.index, &change, err) < 0 ||
 	    settings_apply_link(tap, err) < 0 || nft_load(strbuf_text(&text), err) < 0 ||
 	    add_address(&inside, &link, &sandbox->wire->gateway, sandbox->wire->length, err) < 0 ||
 	    link_neighbour_add(&inside, link.index, &sandbox->wire->guest,
-			       &sandbox->wire->guest_mac, err) < 0)
+			       &sandbox->wire->guest_mac, err) < 0 ||
+	    (sandbox->policy->ipv6 && open_wire6(sandbox, tap, netns, &inside, err) < 0))
 		return -1;
 	return bring_up(&inside, &link, err);
 }
@@ -358,7 +375,7 @@ static int move_tap(const char *tap, int netns, struct error *err)
 	const struct link_change move = {.netns = netns};
 	struct link link;
 
-	if (netlink_open(&host, err) < 0 || find_link(&host, tap, &link, err) < 0)
+	if (netlink_open(&host, err) < 0 || link_get(&host, tap, &link, err) < 0)
 		return -1;
 	return link_change(&host, link.index, &move, err);
 }
@@ -377,7 +394,7 @@ int gateway_start(const struct sandbox *sandbox, struct error *err)
 		return error_set(err, EX_SOFTWARE, "the gateway of %s was not prepared",
 				 sandbox->name);
 	if (move_tap(tap, netns, err) < 0 || netns_enter(&scope, netns, err) < 0 ||
-	    open_wire(sandbox, tap, err) < 0)
+	    open_wire(sandbox, tap, netns, err) < 0)
 		return -1;
 	netns_leave(&scope);
 	return gateway_remember(sandbox->name, sandbox->directory, err);

@@ -23,20 +23,19 @@ uint32_t rules_grant_mark(const struct policy_grant *grant)
 	return mark == MARK_PRIVATE ? mark + 1 : mark;
 }
 
-static bool is_ipv4(const struct policy_grant *grant)
-{
-	return grant->kind == GRANT_HOST || grant->address.family == AF_INET;
-}
-
 static struct element_list *list_for(struct grant_sets *sets, const struct policy_grant *grant)
 {
+	bool six = grant->address.family == AF_INET6;
+
 	switch (grant->kind) {
 	case GRANT_HOST:
 		return &sets->host;
 	case GRANT_LAN:
-		return grant->protocol ? &sets->lan_ports : &sets->lan;
+		if (grant->protocol)
+			return six ? &sets->lan_ports6 : &sets->lan_ports;
+		return six ? &sets->lan6 : &sets->lan;
 	case GRANT_FORWARD:
-		return &sets->forward;
+		return six ? &sets->forward6 : &sets->forward;
 	}
 	abort();
 }
@@ -54,7 +53,7 @@ void grant_sets_collect(const struct policy *policy, struct grant_sets *sets)
 		};
 
 		/* There is no tunnel, and nothing that is meant for one goes elsewhere. */
-		if (!is_ipv4(grant) || grant->via_tunnel)
+		if (grant->via_tunnel)
 			continue;
 		element_list_add(list_for(sets, grant), &element);
 		element_list_add(&sets->all, &element);
@@ -67,5 +66,8 @@ void grant_sets_done(struct grant_sets *sets)
 	element_list_done(&sets->lan_ports);
 	element_list_done(&sets->host);
 	element_list_done(&sets->forward);
+	element_list_done(&sets->lan6);
+	element_list_done(&sets->lan_ports6);
+	element_list_done(&sets->forward6);
 	element_list_done(&sets->all);
 }

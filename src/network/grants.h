@@ -7,12 +7,13 @@
 #include "network/policy.h"
 #include "network/template.h"
 
-/* By what a packet is compared with; IPv4 alone. */
+/* By what a packet is compared with. */
 struct grant_sets {
 	struct element_list lan;       /* any port of an address */
 	struct element_list lan_ports; /* one port of an address */
 	struct element_list host;      /* ports of the gateway that stand for the host's */
 	struct element_list forward;   /* … for one beyond */
+	struct element_list lan6, lan_ports6, forward6; /* the same for IPv6 addresses */
 	struct element_list all;
 };
 

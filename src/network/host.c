@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "network/block.h"
 #include "network/firewall.h"
+#include "network/host6.h"
 #include "network/netns.h"
 #include "network/nft.h"
 #include "network/rules.h"
@@ -222,6 +223,7 @@ int host_ensure(struct netlink *netlink, const struct prefix *wanted, struct pre
 	struct prefix pool = *wanted;
 	struct route route;
 	bool known = state && state_pool(state, &pool) == 0;
+	bool has_ipv6 = false;
 
 	json_object_put(state);
 	if (!known && write_state(&pool, err) < 0)
@@ -236,6 +238,9 @@ int host_ensure(struct netlink *netlink, const struct prefix *wanted, struct pre
 	rules_host(&pool, &text);
 	if (nft_load(strbuf_text(&text), err) < 0 || remember_rules(err) < 0)
 		return error_prefix(err, "on the host");
+	if (host6_in_use(netlink, &has_ipv6, err) < 0 ||
+	    (has_ipv6 && host6_ensure(netlink, err) < 0))
+		return -1;
 	*ret_pool = pool;
 	return 0;
 }
@@ -277,7 +282,7 @@ int host_remove(struct netlink *netlink, struct error *err)
 	bool busy = false;
 	int result;
 
-	if (has_links(netlink, &busy, err) < 0)
+	if (host6_remove(netlink, err) < 0 || has_links(netlink, &busy, err) < 0)
 		return -1;
 	if (busy)
 		return 0;
@@ -303,6 +308,10 @@ static bool is_default(const struct route *route)
 /* Links of sandboxes, which are closed with the whole pool: the lists must not grow with them. */
 static bool is_sandboxes(const struct prefix *prefix, const struct prefix *pool)
 {
+	const struct prefix pool6 = block_pool6();
+
+	if (prefix->address.family == AF_INET6)
+		pool = &pool6;
 	return prefix->length >= pool->length && prefix_contains(pool, &prefix->address);
 }
 
@@ -424,5 +433,7 @@ int host_drift(struct netlink *netlink, void (*add)(void *data, const char *line
 	table_drift(add, data);
 	sysctls_drift(add, data);
 	firewall_drift(add, data);
-	return rules_drift(netlink, add, data, err);
+	if (rules_drift(netlink, add, data, err) < 0)
+		return -1;
+	return host6_drift(netlink, add, data, err);
 }

@@ -110,7 +110,7 @@ int place_dnsmasq(const struct place *place, const struct sandbox *sandbox, char
 	gateway_link(LINK_TAP, sandbox->uuid, tap);
 	rules_closed(&rules, &closed);
 	if (sandbox->policy->egress == POLICY_EGRESS_OPEN && !sandbox->policy->dns_count &&
-	    resolver_find(&dnsmasq.resolv_file, err) < 0)
+	    resolver_find(sandbox->policy->ipv6, &dnsmasq.resolv_file, err) < 0)
 		return -1;
 	*ret_text = dnsmasq_config(&dnsmasq);
 	return 0;

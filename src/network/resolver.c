@@ -14,8 +14,17 @@
 
 static const char *const files[] = {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"};
 
+/* True for one that is not of the host's own loopback and names no link of the host's. */
+static bool is_of_use(const struct address *address, bool ipv6)
+{
+	if (address->family == AF_INET6)
+		return ipv6 && (address->v6.s6_addr[0] & 0xe0) != 0 &&
+		       !IN6_IS_ADDR_LINKLOCAL(&address->v6) && !IN6_IS_ADDR_MULTICAST(&address->v6);
+	return wire_is_unicast(address);
+}
+
 /* True when @line is `nameserver ADDRESS` with an address of use. */
-static bool is_usable(const char *line, size_t length)
+static bool is_usable(const char *line, size_t length, bool ipv6)
 {
 	static const char key[] = "nameserver";
 	char text[ADDRESS_TEXT_MAX];
@@ -38,24 +47,24 @@ static bool is_usable(const char *line, size_t length)
 		return false;
 	memcpy(text, line, end);
 	text[end] = '\0';
-	return parse_address(text, &address) == 0 && wire_is_unicast(&address);
+	return parse_address(text, &address) == 0 && is_of_use(&address, ipv6);
 }
 
-size_t resolver_count(const char *resolv_conf)
+size_t resolver_count(const char *resolv_conf, bool ipv6)
 {
 	size_t count = 0;
 
 	while (*resolv_conf) {
 		size_t length = strcspn(resolv_conf, "\n");
 
-		if (is_usable(resolv_conf, length))
+		if (is_usable(resolv_conf, length, ipv6))
 			count++;
 		resolv_conf += length + (resolv_conf[length] == '\n');
 	}
 	return count;
 }
 
-int resolver_find(const char **ret_path, struct error *err)
+int resolver_find(bool ipv6, const char **ret_path, struct error *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		_cleanup_error_ struct error reading = ERROR_INIT;
@@ -63,7 +72,7 @@ int resolver_find(const char **ret_path, struct error *err)
 
 		if (file_read(AT_FDCWD, files[i], RESOLV_CONF_MAX, &text, NULL, &reading) < 0)
 			continue;
-		if (!resolver_count(text))
+		if (!resolver_count(text, ipv6))
 			continue;
 		*ret_path = files[i];
 		return 0;

@@ -11,7 +11,8 @@
 #include "network/grants.h"
 #include "network/wire.h"
 
-extern const char template_gateway[], template_wire[], template_host[];
+extern const char template_gateway[], template_gateway6[], template_wire[], template_wire6[],
+	template_host[];
 
 /*
  * Closed to every guest, whatever its policy: addresses that mean "this host", "everybody here", or
@@ -25,6 +26,17 @@ static const char *const never[] = {
 	"168.63.129.16/32",   /* Azure's host */
 	"224.0.0.0/4",	      /* multicast, RFC 5771 */
 	"240.0.0.0/4",	      /* reserved and limited broadcast, RFC 1112 */
+
+	"::/8",		 /* unspecified, loopback, IPv4 in disguise, NAT64: RFC 4291, 6052, 8215 */
+	"2001::/32",	 /* Teredo, which carries IPv4 addresses, RFC 4380 */
+	"2002::/16",	 /* 6to4, which does as well, RFC 3056 */
+	"fe80::/10",	 /* link-local */
+	"fec0::/10",	 /* site-local, RFC 3879 */
+	"ff00::/8",	 /* multicast */
+	"fd00:ec2::/32", /* metadata and credentials of Amazon's cloud */
+	"fd20:ce::254/128",	  /* metadata of Google's */
+	"fd00:c1::a9fe:a9fe/128", /* of Oracle's */
+	"fd6d:6967:7261::/48",	  /* the sandboxes' own */
 };
 
 /* Closed unless `isolate: false`: what is not one host of the public Internet (RFC 6890). */
@@ -39,9 +51,18 @@ static const char *const reserved[] = {
 	"203.0.113.0/24",  /* documentation */
 	"192.88.99.0/24",  /* 6to4 relays, RFC 7526 */
 	"198.18.0.0/15",   /* benchmarks, RFC 2544 */
+
+	"::/3",	    /* all but the global unicast addresses of 2000::/3, RFC 4291: */
+	"4000::/2", /* among it discarded (100::/64), private (fc00::/7) */
+	"8000::/1",
+	"2001::/23",	 /* protocol assignments: benchmarks, ORCHID, RFC 2928 */
+	"2001:db8::/32", /* documentation, RFC 3849 */
+	"3fff::/20",	 /* documentation, RFC 9637 */
 };
 
-static const char *const everywhere = "0.0.0.0/0";
+#define RULES_VALUES_MAX 48 /* placeholders of one template */
+
+static const char *const everywhere[] = {"0.0.0.0/0", "::/0"};
 
 /* The sets and maps of gateway.nft, as their elements are written. */
 static const struct element_form form_mark = {{FIELD_MARK}, {FIELD_END}};
@@ -77,8 +98,7 @@ static void collect_private(const struct rules *rules, struct prefix_list *list)
 static void subtract_granted(const struct policy *policy, struct prefix_list *list)
 {
 	for (size_t i = 0; i < policy->grant_count; i++)
-		if (policy->grants[i].kind == GRANT_LAN &&
-		    policy->grants[i].address.family == AF_INET)
+		if (policy->grants[i].kind == GRANT_LAN)
 			prefix_list_subtract(list, &policy->grants[i].address);
 }
 
@@ -118,15 +138,14 @@ static void add_live(struct sets *sets, uint32_t mark)
 static void collect_resolvers(const struct policy *policy, struct prefix_list *list)
 {
 	if (!policy->dns_count)
-		prefix_list_add_texts(list, &everywhere, 1);
+		prefix_list_add_texts(list, everywhere, ARRAY_SIZE(everywhere));
 	for (size_t i = 0; i < policy->dns_count; i++)
-		if (policy->dns[i].family == AF_INET)
-			prefix_list_add_address(list, &policy->dns[i]);
+		prefix_list_add_address(list, &policy->dns[i]);
 }
 
 static void collect_open(const struct rules *rules, struct sets *sets)
 {
-	prefix_list_add_texts(&sets->open, &everywhere, 1);
+	prefix_list_add_texts(&sets->open, everywhere, ARRAY_SIZE(everywhere));
 	add_live(sets, MARK_OPEN);
 	collect_resolvers(rules->policy, &sets->resolvers);
 	if (rules->policy->isolate)
@@ -148,10 +167,34 @@ static void collect_sets(const struct rules *rules, struct sets *sets)
 		add_live(sets, sets->grants.all.items[i].mark);
 }
 
-void rules_gateway(const struct rules *rules, struct strbuf *output)
+static struct address constant(const char *text)
 {
-	_cleanup_(sets_done) struct sets sets = {0};
-	const struct grant_sets *grants = &sets.grants;
+	struct address address;
+
+	if (parse_address(text, &address) < 0)
+		abort();
+	return address;
+}
+
+/* Renders @template with ${ipv6} and ${chains6} for the lines and the chains of IPv6. */
+static void render_both(const char *template, const struct value *values, size_t count,
+			const struct part *chains6, struct strbuf *output)
+{
+	static const struct part nothing = {.template = ""};
+	struct value all[RULES_VALUES_MAX];
+
+	if (count + 2 > ARRAY_SIZE(all))
+		abort();
+	memcpy(all, values, count * sizeof(*values));
+	all[count] = (struct value){"ipv6", VALUE_PART, .part = chains6 ? &nothing : NULL};
+	all[count + 1] = (struct value){"chains6", VALUE_PART, .part = chains6};
+	template_render(template, all, count + 2, output);
+}
+
+static void render_gateway(const struct rules *rules, const struct sets *sets,
+			   const struct part *chains6, struct strbuf *output)
+{
+	const struct grant_sets *grants = &sets->grants;
 	const struct address control_host = block_address(rules->block, BLOCK_CONTROL_HOST);
 	const struct address control = block_address(rules->block, BLOCK_CONTROL);
 	const struct address uplink = block_address(rules->block, BLOCK_UPLINK);
@@ -166,12 +209,12 @@ void rules_gateway(const struct rules *rules, struct strbuf *output)
 		{"uplink", VALUE_ADDRESS, .address = &uplink},
 		{"uplink_dns", VALUE_ADDRESS, .address = &uplink_dns},
 		{"uplink_granted", VALUE_ADDRESS, .address = &uplink_granted},
-		{"never", VALUE_PREFIXES, .prefixes = &sets.never},
-		{"denied", VALUE_PREFIXES, .prefixes = &sets.denied},
-		{"private", VALUE_PREFIXES, .prefixes = &sets.private},
-		{"open", VALUE_PREFIXES, .prefixes = &sets.open},
-		{"resolvers", VALUE_PREFIXES, .prefixes = &sets.resolvers},
-		{"live", VALUE_ELEMENTS, .elements = &sets.live, .form = &form_mark},
+		{"never", VALUE_PREFIXES, .prefixes = &sets->never},
+		{"denied", VALUE_PREFIXES, .prefixes = &sets->denied},
+		{"private", VALUE_PREFIXES, .prefixes = &sets->private},
+		{"open", VALUE_PREFIXES, .prefixes = &sets->open},
+		{"resolvers", VALUE_PREFIXES, .prefixes = &sets->resolvers},
+		{"live", VALUE_ELEMENTS, .elements = &sets->live, .form = &form_mark},
 		{"lan", VALUE_ELEMENTS, .elements = &grants->lan, .form = &form_lan},
 		{"lan_ports", VALUE_ELEMENTS, .elements = &grants->lan_ports,
 		 .form = &form_lan_port},
@@ -191,24 +234,80 @@ void rules_gateway(const struct rules *rules, struct strbuf *output)
 		{"dnsmasq_uid", VALUE_NUMBER, .number = rules->dnsmasq_uid},
 	};
 
+	render_both(template_gateway, values, ARRAY_SIZE(values), chains6, output);
+}
+
+/* The same with IPv6's values, into the chains that only it has. */
+static void render_gateway_ipv6(const struct rules *rules, const struct sets *sets,
+				struct strbuf *output)
+{
+	const struct grant_sets *grants = &sets->grants;
+	const struct address guest = constant(WIRE6_GUEST), gateway = constant(WIRE6_GATEWAY);
+	const struct address uplink = block_address6(rules->block, BLOCK_UPLINK);
+	const struct address uplink_dns = block_address6(rules->block, BLOCK_UPLINK_DNS);
+	const struct address uplink_granted = block_address6(rules->block, BLOCK_UPLINK_GRANTED);
+	const struct value values[] = {
+		{"tap", VALUE_LINK, .link = rules->tap},
+		{"guest", VALUE_ADDRESS6, .address = &guest},
+		{"gateway", VALUE_ADDRESS6, .address = &gateway},
+		{"uplink", VALUE_ADDRESS6, .address = &uplink},
+		{"uplink_dns", VALUE_ADDRESS6, .address = &uplink_dns},
+		{"uplink_granted", VALUE_ADDRESS6, .address = &uplink_granted},
+		{"never", VALUE_PREFIXES6, .prefixes = &sets->never},
+		{"denied", VALUE_PREFIXES6, .prefixes = &sets->denied},
+		{"private", VALUE_PREFIXES6, .prefixes = &sets->private},
+		{"open", VALUE_PREFIXES6, .prefixes = &sets->open},
+		{"resolvers", VALUE_PREFIXES6, .prefixes = &sets->resolvers},
+		{"lan", VALUE_ELEMENTS, .elements = &grants->lan6, .form = &form_lan},
+		{"lan_ports", VALUE_ELEMENTS, .elements = &grants->lan_ports6,
+		 .form = &form_lan_port},
+		{"forward_marks", VALUE_ELEMENTS, .elements = &grants->forward6,
+		 .form = &form_port_mark},
+		{"forward_targets", VALUE_ELEMENTS, .elements = &grants->forward6,
+		 .form = &form_target},
+		{"forwards", VALUE_ELEMENTS, .elements = &grants->forward6, .form = &form_forward},
+		{"mark_open", VALUE_MARK, .number = MARK_OPEN},
+		{"mark_private", VALUE_MARK, .number = MARK_PRIVATE},
+		{"mark_granted", VALUE_MARK, .number = MARK_GRANTED},
+		{"dnsmasq_uid", VALUE_NUMBER, .number = rules->dnsmasq_uid},
+	};
+	const struct part chains = {template_gateway6, values, ARRAY_SIZE(values)};
+
+	render_gateway(rules, sets, &chains, output);
+}
+
+void rules_gateway(const struct rules *rules, struct strbuf *output)
+{
+	_cleanup_(sets_done) struct sets sets = {0};
+
 	collect_sets(rules, &sets);
-	template_render(template_gateway, values, ARRAY_SIZE(values), output);
+	if (rules->policy->ipv6)
+		render_gateway_ipv6(rules, &sets, output);
+	else
+		render_gateway(rules, &sets, NULL, output);
 }
 
 void rules_wire(const struct rules *rules, struct strbuf *output)
 {
+	const struct address guest6 = constant(WIRE6_GUEST), gateway6 = constant(WIRE6_GATEWAY);
+	const struct address link6 = constant(WIRE6_LINK);
 	struct mac gateway_mac;
 	const struct value values[] = {
 		{"tap", VALUE_LINK, .link = rules->tap},
 		{"guest", VALUE_ADDRESS, .address = &rules->wire->guest},
 		{"gateway", VALUE_ADDRESS, .address = &rules->wire->gateway},
+		{"guest6", VALUE_ADDRESS6, .address = &guest6},
+		{"gateway6", VALUE_ADDRESS6, .address = &gateway6},
+		{"link6", VALUE_ADDRESS6, .address = &link6},
 		{"guest_mac", VALUE_MAC, .mac = &rules->wire->guest_mac},
 		{"gateway_mac", VALUE_MAC, .mac = &gateway_mac},
 	};
+	const struct part chains6 = {template_wire6, values, ARRAY_SIZE(values)};
 
 	if (parse_mac(GATEWAY_MAC, &gateway_mac) < 0)
 		abort();
-	template_render(template_wire, values, ARRAY_SIZE(values), output);
+	render_both(template_wire, values, ARRAY_SIZE(values),
+		    rules->policy->ipv6 ? &chains6 : NULL, output);
 }
 
 void rules_host(const struct prefix *pool, struct strbuf *output)
@@ -218,16 +317,26 @@ void rules_host(const struct prefix *pool, struct strbuf *output)
 	const struct address dns_part = {.family = AF_INET, .v4.s_addr = htonl(BLOCK_UPLINK_DNS)};
 	const struct address granted_part = {.family = AF_INET,
 					     .v4.s_addr = htonl(BLOCK_UPLINK_GRANTED)};
+	const struct address dns_part6 = {.family = AF_INET6, .v6.s6_addr[15] = BLOCK_UPLINK_DNS};
+	const struct address granted_part6 = {.family = AF_INET6,
+					      .v6.s6_addr[15] = BLOCK_UPLINK_GRANTED};
+	const struct prefix pool6 = block_pool6();
 	const struct value values[] = {
 		{"reserved", VALUE_PREFIXES, .prefixes = &closed},
 		{"never", VALUE_PREFIXES, .prefixes = &always},
+		{"reserved6", VALUE_PREFIXES6, .prefixes = &closed},
+		{"never6", VALUE_PREFIXES6, .prefixes = &always},
 		{"pool", VALUE_PREFIX, .prefix = pool},
+		{"pool6", VALUE_PREFIX, .prefix = &pool6},
 		{"dns_host_part", VALUE_ADDRESS, .address = &dns_part},
 		{"granted_host_part", VALUE_ADDRESS, .address = &granted_part},
+		{"dns_host_part6", VALUE_ADDRESS6, .address = &dns_part6},
+		{"granted_host_part6", VALUE_ADDRESS6, .address = &granted_part6},
 		{"uplink", VALUE_LINK, .link = LINK_UPLINK},
 		{"control", VALUE_LINK, .link = LINK_CONTROL},
 		{"mark_way", VALUE_NUMBER, .number = MARK_WAY},
 		{"mark_direct", VALUE_NUMBER, .number = MARK_DIRECT},
+		{"mark_local", VALUE_NUMBER, .number = MARK_LOCAL},
 	};
 
 	prefix_list_add_texts(&closed, reserved, ARRAY_SIZE(reserved));

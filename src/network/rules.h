@@ -22,6 +22,7 @@
 /* Marks of packets in the host's namespace, see docs/gateway.md. */
 #define MARK_WAY    0x6d670001U /* may use the routes of the uplinks */
 #define MARK_DIRECT 0x6d670002U /* look up without the default route */
+#define MARK_LOCAL  0x6d670003U /* IPv6: look up what is the host's own */
 
 /*
  * Marks of connections inside a gateway: what allows them. A grant's own has MARK_GRANTED set and

@@ -27,6 +27,22 @@ static const struct setting of_link[] = {
 	{"ipv4/accept_source_route", "0"}, {"ipv4/route_localnet", "0"},
 };
 
+/*
+ * What a link with IPv6 has besides. The kernel must give it no address, look for no router and
+ * believe nobody; the addresses are given by us, and nobody else is on these links.
+ */
+static const struct setting of_link6[] = {
+	{"ipv6/addr_gen_mode", "1"},	    {"ipv6/autoconf", "0"},
+	{"ipv6/router_solicitations", "0"}, {"ipv6/accept_redirects", "0"},
+	{"ipv6/accept_source_route", "-1"}, {"ipv6/proxy_ndp", "0"},
+	{"ipv6/accept_dad", "0"},	    {"ipv6/dad_transmits", "0"},
+};
+
+static const struct setting inside6[] = {
+	{"net/ipv6/icmp/echo_ignore_all", "1"},
+	{"net/ipv6/conf/all/forwarding", "1"},
+};
+
 /* "ipv4/rp_filter" of link "x" is net/ipv4/conf/x/rp_filter. */
 static char *link_path(const struct setting *setting, const char *link)
 {
@@ -64,6 +80,42 @@ int settings_apply_link(const char *link, struct error *err)
 	return 0;
 }
 
+static int set_disabled6(const char *link, const char *value, struct error *err)
+{
+	_cleanup_free_ char *path = text_format("net/ipv6/conf/%s/disable_ipv6", link);
+
+	return settings_apply(path, value, err);
+}
+
+int settings_open_link6(const char *link, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(of_link6); i++) {
+		_cleanup_free_ char *path = link_path(&of_link6[i], link);
+
+		if (settings_apply(path, of_link6[i].value, err) < 0)
+			return -1;
+	}
+	return set_disabled6(link, "0", err);
+}
+
+int settings_close_link6(const char *link, struct error *err)
+{
+	return set_disabled6(link, "1", err);
+}
+
+int settings_open_inside6(struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(inside6); i++)
+		if (settings_apply(inside6[i].path, inside6[i].value, err) < 0)
+			return -1;
+	return 0;
+}
+
+int settings_close_inside6(struct error *err)
+{
+	return settings_apply("net/ipv6/conf/all/forwarding", "0", err);
+}
+
 static void describe(const char *path, struct strbuf *output)
 {
 	char value[64];
@@ -76,6 +128,8 @@ void settings_describe_inside(struct strbuf *output)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(inside); i++)
 		describe(inside[i].path, output);
+	for (size_t i = 0; i < ARRAY_SIZE(inside6); i++)
+		describe(inside6[i].path, output);
 	settings_describe_link("all", output);
 }
 
@@ -83,6 +137,11 @@ void settings_describe_link(const char *link, struct strbuf *output)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(of_link); i++) {
 		_cleanup_free_ char *path = link_path(&of_link[i], link);
+
+		describe(path, output);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(of_link6); i++) {
+		_cleanup_free_ char *path = link_path(&of_link6[i], link);
 
 		describe(path, output);
 	}

@@ -12,6 +12,15 @@ MUST_CHECK int settings_apply(const char *path, const char *value, struct error 
 MUST_CHECK int settings_apply_inside(struct error *err);
 MUST_CHECK int settings_apply_link(const char *link, struct error *err);
 
+/*
+ * IPv6 on one link, for routed packets and given addresses alone, and off again, which also takes
+ * its addresses away; routing of IPv6 in the gateway's namespace.
+ */
+MUST_CHECK int settings_open_link6(const char *link, struct error *err);
+MUST_CHECK int settings_close_link6(const char *link, struct error *err);
+MUST_CHECK int settings_open_inside6(struct error *err);
+MUST_CHECK int settings_close_inside6(struct error *err);
+
 /* Adds a line "sysctl PATH VALUE" for each, as it is now. */
 void settings_describe_inside(struct strbuf *output);
 void settings_describe_link(const char *link, struct strbuf *output);

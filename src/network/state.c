@@ -99,6 +99,27 @@ static int describe_rules(struct netlink *netlink, struct strbuf *output, struct
 	return 0;
 }
 
+/* The listing, without the elements of sets that packets fill: those are no part of the rules. */
+static void add_rules(const char *listing, struct strbuf *output)
+{
+	bool dynamic = false, skipping = false;
+
+	while (*listing) {
+		size_t length = strcspn(listing, "\n") + 1;
+		_cleanup_free_ char *line = text_dup_n(listing, length);
+		const char *text = line + strspn(line, "\t ");
+
+		if (text_starts(text, "flags "))
+			dynamic = strstr(text, "dynamic");
+		skipping = skipping || (dynamic && text_starts(text, "elements = "));
+		if (!skipping)
+			strbuf_add_text(output, line);
+		if (strchr(text, '}'))
+			dynamic = skipping = false;
+		listing += length - !listing[length - 1];
+	}
+}
+
 static int describe_inside(struct strbuf *output, struct error *err)
 {
 	_cleanup_netlink_ struct netlink netlink = NETLINK_INIT;
@@ -117,7 +138,7 @@ static int describe_inside(struct strbuf *output, struct error *err)
 	    describe_routes(&netlink, links, count, output, err) < 0 ||
 	    describe_rules(&netlink, output, err) < 0 || nft_list("ruleset", &rules, err) < 0)
 		return -1;
-	strbuf_add_text(output, rules);
+	add_rules(rules, output);
 	return 0;
 }
 

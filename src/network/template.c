@@ -56,10 +56,14 @@ void prefix_list_add_address(struct prefix_list *list, const struct address *add
 static void add_rest(struct prefix_list *list, const struct prefix *prefix,
 		     const struct address *address)
 {
-	for (unsigned int length = prefix->length + 1; length <= 32; length++) {
-		struct prefix other = {*address, length};
+	unsigned int bits = 8 * address_size(address);
 
-		other.address.v4.s_addr ^= htonl(UINT32_C(1) << (32 - length));
+	for (unsigned int bit = prefix->length; bit < bits; bit++) {
+		struct prefix other = {*address, bit + 1};
+		uint8_t *bytes = other.address.family == AF_INET6 ? other.address.v6.s6_addr
+								  : (uint8_t *)&other.address.v4;
+
+		bytes[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);
 		prefix_list_add(list, &other);
 	}
 }
@@ -221,6 +225,10 @@ static void add_value(const struct value *value, struct strbuf *output)
 	case VALUE_LINK:
 		add_link(value->link, output);
 		return;
+	case VALUE_PART:
+		template_render(value->part->template, value->part->values, value->part->count,
+				output);
+		return;
 	}
 	abort();
 }
@@ -265,6 +273,8 @@ static void render_line(const char *line, size_t length, const struct value *val
 		size_t name_length = strcspn(name, "}");
 		const struct value *value = find_value(values, count, name, name_length);
 
+		if (value->type == VALUE_PART && !value->part)
+			return;
 		if (is_empty(value) && may_be_empty)
 			return;
 		if (is_empty(value))

@@ -20,7 +20,7 @@ void prefix_list_add_address(struct prefix_list *list, const struct address *add
 /* Adds a prefix with its host bits cleared. */
 void prefix_list_add(struct prefix_list *list, const struct prefix *prefix);
 void prefix_list_add_all(struct prefix_list *list, const struct prefix_list *more);
-/* Takes one IPv4 address out: a prefix that has it becomes those that have its other addresses. */
+/* Takes one address out: a prefix that has it becomes those that have its other addresses. */
 void prefix_list_subtract(struct prefix_list *list, const struct address *address);
 /* Adds ranges that are written here in the source; one that does not parse aborts. */
 void prefix_list_add_texts(struct prefix_list *list, const char *const *texts, size_t count);
@@ -66,7 +66,8 @@ enum value_type {
 	VALUE_MAC,
 	VALUE_NUMBER,
 	VALUE_MARK,
-	VALUE_LINK
+	VALUE_LINK,
+	VALUE_PART
 };
 
 struct value {
@@ -80,8 +81,16 @@ struct value {
 		const struct mac *mac;
 		uint32_t number;  /* also of VALUE_MARK, which is written in hexadecimal */
 		const char *link; /* [a-z0-9-], at most 15 characters */
+		const struct part
+			*part; /* another template; NULL: leaves out the line it stands in */
 	};
 	const struct element_form *form; /* of VALUE_ELEMENTS */
+};
+
+struct part {
+	const char *template;
+	const struct value *values;
+	size_t count;
 };
 
 /*

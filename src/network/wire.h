@@ -15,6 +15,15 @@
 #define GUEST_MAC "52:54:00:6d:67:02"
 
 /*
+ * The same in IPv6 (RFC 4193, beside BLOCK_POOL6), on every wire: the guest has its address whether
+ * the policy lets it be used or not.
+ */
+#define WIRE6_GUEST   "fd6d:6967:7261:ffff::2"
+#define WIRE6_GATEWAY "fd6d:6967:7261:ffff::1"
+#define WIRE6_LINK    "fe80::1" /* the gateway's link-local address */
+#define WIRE6_LENGTH  64
+
+/*
  * EX_DATAERR unless it is a private IPv4 prefix (RFC 1918) of at most 30 bits with two different
  * host addresses in it, and a unicast MAC that is not the gateway's.
  */

@@ -197,22 +197,34 @@ static void add_match(struct emit *emit, const struct wire *wire)
 	emit_pair(emit, "set-name", "eth0");
 }
 
+static void add_default_route(struct emit *emit, const char *destination, const char *gateway)
+{
+	emit_map(emit);
+	emit_pair(emit, "to", destination);
+	emit_pair(emit, "via", gateway);
+	emit_map_end(emit);
+}
+
+/*
+ * IPv6 is always there, and works when the policy has it: that may change while the guest runs. It
+ * is static, for a guest that waits for router advertisements waits long where there are none.
+ */
 static void add_addresses(struct emit *emit, const struct wire *wire)
 {
 	const struct prefix guest = {wire->guest, wire->length};
+	_cleanup_free_ char *guest6 = text_format(WIRE6_GUEST "/%d", WIRE6_LENGTH);
 	char gateway[ADDRESS_TEXT_MAX], address[PREFIX_TEXT_MAX];
 
 	address_format(&wire->gateway, gateway);
 	emit_plain(emit, "addresses");
 	emit_list(emit);
 	emit_text(emit, prefix_format(&guest, address));
+	emit_text(emit, guest6);
 	emit_list_end(emit);
 	emit_plain(emit, "routes");
 	emit_list(emit);
-	emit_map(emit);
-	emit_pair(emit, "to", "0.0.0.0/0");
-	emit_pair(emit, "via", gateway);
-	emit_map_end(emit);
+	add_default_route(emit, "0.0.0.0/0", gateway);
+	add_default_route(emit, "::/0", WIRE6_GATEWAY);
 	emit_list_end(emit);
 	emit_plain(emit, "nameservers");
 	emit_map(emit);

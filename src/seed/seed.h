@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "network/policy.h"
+#include "network/wire.h"
 #include "share/share.h"
 
 struct seed {

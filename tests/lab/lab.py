@@ -37,6 +37,18 @@ INTERNET = [
     "10.99.0.1", "172.20.0.1", "192.168.77.1", "100.64.9.9", "198.18.250.1", "240.1.1.1", "192.0.2.7",
     "203.0.113.7", "198.51.100.7",
 ]
+# The same in IPv6. The host's uplink and a second prefix of the LAN are public.
+WAN_HOST6, WAN_ROUTER6 = "2a01:4f8:5::2", "2a01:4f8:5::1"
+LAN_HOST6, LAN_PEER6, LAN_ROUTER6 = "fd10:1::10", "fd10:1::50", "fd10:1::1"
+LAN_PUBLIC6 = "2a01:4f8:77::50"  # on the LAN, on-link for the host
+ROUTED_PEER6 = "fd10:50::5"
+RESOLVER6 = "2620:fe::9"
+WEB6 = "2606:2800:220:1::34"
+INTERNET6 = [
+    RESOLVER6, WEB6, "2001:4860:4860::8888", "fd00:ec2::254", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd77::1", "fc00::9",
+    "fec0::9", "64:ff9b::505:505", "64:ff9b:1::9", "100::9", "2001::9", "2001:2::9", "2001:10::9", "2001:db8:77::9",
+    "3fff::9", "2002:505:505::1", "4000::1", "::505:505",
+]
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 HOST_INIT = r"""
@@ -276,12 +288,17 @@ class Lab:
             ip route add default via {WAN_ROUTER}
             ip route add 10.50.0.0/16 via {LAN_ROUTER}
             ip -6 addr add 2001:db8:5::2/64 dev eth0 nodad
-            ip -6 route add default via 2001:db8:5::1
+            ip -6 addr add {WAN_HOST6}/64 dev eth0 nodad
+            ip -6 addr add {LAN_HOST6}/64 dev eth1 nodad
+            ip -6 addr add 2a01:4f8:77::10/64 dev eth1 nodad
+            ip -6 route add default via {WAN_ROUTER6}
+            ip -6 route add fd10:50::/64 via {LAN_ROUTER6}
             """)
         self.internet.sh(f"""
             ip link set lo up
             ip addr add {WAN_ROUTER}/24 dev wan; ip link set wan up
-            ip -6 addr add 2001:db8:5::1/64 dev wan nodad
+            for a in 2001:db8:5::1 {WAN_ROUTER6}; do ip -6 addr add $a/64 dev wan nodad; done
+            for a in {' '.join(INTERNET6)}; do ip -6 addr add $a/128 dev lo nodad; done
             for a in {' '.join(INTERNET)}; do ip addr add $a/32 dev lo; done
             """)
         self.lan.sh(f"""
@@ -289,6 +306,9 @@ class Lab:
             ip addr add {LAN_PEER}/24 dev lan; ip addr add {LAN_ROUTER}/24 dev lan
             ip addr add {ROUTED_PEER}/32 dev lo; ip link set lan up
             ip route add default via {LAN_HOST}
+            for a in {LAN_PEER6} {LAN_ROUTER6} {LAN_PUBLIC6}; do ip -6 addr add $a/64 dev lan nodad; done
+            ip -6 addr add {ROUTED_PEER6}/128 dev lo nodad
+            ip -6 route add default via {LAN_HOST6}
             """)
 
     def wire_online(self):
@@ -333,12 +353,14 @@ class Lab:
     def serve_http(self, machine=None, port=80):
         """Answers every connection on every address with the address it came from."""
         program = ("import http.server as h\n"
+                   "class S(h.ThreadingHTTPServer):\n"
+                   "  address_family=10\n"
                    "class H(h.BaseHTTPRequestHandler):\n"
                    "  def do_GET(s):\n"
-                   "    t=(s.client_address[0]+'\\n').encode(); s.send_response(200)\n"
+                   "    t=(s.client_address[0].removeprefix('::ffff:')+'\\n').encode(); s.send_response(200)\n"
                    "    s.send_header('Content-Length',str(len(t))); s.end_headers(); s.wfile.write(t)\n"
                    "  def log_message(s,*a): pass\n"
-                   f"h.ThreadingHTTPServer(('0.0.0.0',{port}),H).serve_forever()")
+                   f"S(('::',{port}),H).serve_forever()")
         popen = self.keep_running((machine or self.internet).spawn("/usr/bin/python3", "-c", program))
         self.wait_port(machine or self.internet, port)
         return popen

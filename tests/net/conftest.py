@@ -17,6 +17,7 @@ from lab import Lab, Machine, stop
 HERE = pathlib.Path(__file__).resolve().parent
 PROBE = pathlib.Path(os.environ.get("MIGRANT_BUILD", HERE.parent.parent / "build-dev")) / "tests/probe"
 HOOK, HELPER = "/usr/sbin/migrant-hook", "/usr/sbin/migrant-helper"
+GUEST6, GATEWAY6, ROUTER6 = "fd6d:6967:7261:ffff::2", "fd6d:6967:7261:ffff::1", "fe80::1"
 GUEST, GATEWAY, GUEST_MAC = "10.213.0.2", "10.213.0.1", "52:54:00:6d:67:02"
 
 
@@ -99,6 +100,7 @@ class Sandbox:
             ip link set lo up
             ip link set eth0 address {GUEST_MAC}; ip link set eth0 up
             ip addr add {GUEST}/30 dev eth0; ip route add default via {GATEWAY}
+            ip addr add {GUEST6}/64 dev eth0 nodad
             """)
 
     def up(self):

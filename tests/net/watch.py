@@ -8,29 +8,38 @@ class Arrivals:
     # Behind every filter, so that it counts what is delivered.
     HOOK = {"input": "type filter hook input priority 300", "prerouting": "type filter hook prerouting priority -350"}
 
+    FAMILY, TYPE, PROTOCOL, SKIP = "ip", "ipv4_addr", "ip protocol", ""
+
     def __init__(self, machine, match="", hook="prerouting"):
         self.run = machine.run
         self.match, self.hook = match, self.HOOK[hook]
 
     def __enter__(self):
         self.run("nft", "-f", "-", input=f"""
-            table ip watch {{
-                set hits {{ type ipv4_addr . inet_proto; flags dynamic; size 65535; }}
-                chain look {{ {self.hook}; {self.match} add @hits {{ ip daddr . ip protocol }}; }}
+            table {self.FAMILY} watch {{
+                set hits {{ type {self.TYPE} . inet_proto; flags dynamic; size 65535; }}
+                chain look {{ {self.hook}; {self.SKIP} {self.match} add @hits {{ {self.FAMILY} daddr . {self.PROTOCOL} }}; }}
             }}""")
         return self
 
     def __exit__(self, *_):
-        self.run("nft", "delete", "table", "ip", "watch", check=False)
+        self.run("nft", "delete", "table", self.FAMILY, "watch", check=False)
 
     def all(self):
-        listing = json.loads(self.run("nft", "-nj", "list", "set", "ip", "watch", "hits").stdout)
+        listing = json.loads(self.run("nft", "-nj", "list", "set", self.FAMILY, "watch", "hits").stdout)
         elements = next(o["set"] for o in listing["nftables"] if "set" in o).get("elem", [])
-        names = {1: "icmp", 6: "tcp", 17: "udp"}
+        names = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp"}
         return {(a, names.get(p, p)) for a, p in (e["concat"] for e in elements)}
 
     def to(self, address):
         return {protocol for destination, protocol in self.all() if destination == address}
+
+
+class Arrivals6(Arrivals):
+    """The same for IPv6, but for what neighbours and routers say to each other."""
+
+    FAMILY, TYPE, PROTOCOL = "ip6", "ipv6_addr", "ip6 nexthdr"
+    SKIP = "icmpv6 type { 133, 134, 135, 136, 137, 143 } accept;"
 
 
 class Frames:

@@ -127,6 +127,24 @@ static void small_limits(struct policy *policy)
 		(struct policy_limits){.connections = 3, .new_per_second = 2, .dns_per_second = 1};
 }
 
+static void ipv6(struct policy *policy)
+{
+	policy->ipv6 = true;
+}
+
+static void ipv6_grants(struct policy *policy)
+{
+	ipv6(policy);
+	not_isolated(policy);
+	grants_without_egress(policy);
+	grant(policy, GRANT_LAN, 0, 0, "fd00::5", 0);
+	grant(policy, GRANT_LAN, IPPROTO_TCP, 5432, "fd00::6", 0);
+	grant(policy, GRANT_FORWARD, IPPROTO_TCP, 7000, "fd00::7", 7001);
+	own_resolvers(policy);
+	policy->dns[policy->dns_count++] = address("2620:fe::fe");
+	policy->egress = POLICY_EGRESS_OPEN;
+}
+
 #define POLICY(name)        \
 	{                   \
 #name, name \
@@ -147,6 +165,8 @@ static const struct {
 	POLICY(forward_via_tunnel),
 	POLICY(own_resolvers),
 	POLICY(small_limits),
+	POLICY(ipv6),
+	POLICY(ipv6_grants),
 };
 
 static void make_policy(const char *name, struct policy *policy)
@@ -163,8 +183,8 @@ static void make_policy(const char *name, struct policy *policy)
 /* What the tests' host is and has. */
 static void sample_surroundings(struct surroundings *host)
 {
-	static const char *const own[] = {"5.9.1.2/32", "192.168.1.10/32"};
-	static const char *const near[] = {"5.9.1.0/24", "192.168.1.0/24"};
+	static const char *const own[] = {"5.9.1.2/32", "192.168.1.10/32", "2a01:4f8:1::2/128"};
+	static const char *const near[] = {"5.9.1.0/24", "192.168.1.0/24", "2a01:4f8:1::/64"};
 
 	prefix_list_add_texts(&host->own, own, ARRAY_SIZE(own));
 	prefix_list_add_texts(&host->near, near, ARRAY_SIZE(near));
@@ -201,13 +221,17 @@ static void fixed_rules_are_golden(void **state)
 {
 	const struct prefix pool = prefix(BLOCK_POOL_DEFAULT);
 	const struct wire wire = sample_wire();
-	const struct policy policy = {.isolate = true};
+	struct policy policy = {.isolate = true};
 	const struct rules rules = {.tap = "mgt01234567", .wire = &wire, .policy = &policy};
-	_cleanup_strbuf_ struct strbuf on_wire = STRBUF_INIT, host = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf on_wire = STRBUF_INIT, on_wire6 = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf host = STRBUF_INIT;
 
 	(void)state;
 	rules_wire(&rules, &on_wire);
 	assert_golden(strbuf_text(&on_wire), "network/wire.nft");
+	policy.ipv6 = true;
+	rules_wire(&rules, &on_wire6);
+	assert_golden(strbuf_text(&on_wire6), "network/wire-ipv6.nft");
 	rules_host(&pool, &host);
 	assert_golden(strbuf_text(&host), "network/host.nft");
 }
@@ -360,20 +384,23 @@ static void resolvers_are_counted(void **state)
 {
 	static const struct {
 		const char *text;
-		size_t count;
+		size_t count, with_ipv6;
 	} cases[] = {
-		{"", 0},
-		{"nameserver 9.9.9.9", 1},
-		{"# nameserver 9.9.9.9\nnameserver\t192.168.1.1  \nnameserver 1.1.1.1\r\n", 2},
-		{"nameserver 127.0.0.53\nnameserver ::1\nnameserver 2620:fe::fe\n", 0},
-		{"nameserver 0.0.0.0\nnameserver 224.0.0.1\nnameserver 9.9.9.9.9\n", 0},
-		{"nameserver9.9.9.9\nsearch nameserver 9.9.9.9\noptions edns0\n", 0},
-		{"nameserver fe80::1%eth0\nnameserver\nnameserver \n", 0},
+		{"", 0, 0},
+		{"nameserver 9.9.9.9", 1, 1},
+		{"# nameserver 9.9.9.9\nnameserver\t192.168.1.1  \nnameserver 1.1.1.1\r\n", 2, 2},
+		{"nameserver 127.0.0.53\nnameserver ::1\nnameserver 2620:fe::fe\n", 0, 1},
+		{"nameserver 0.0.0.0\nnameserver 224.0.0.1\nnameserver 9.9.9.9.9\n", 0, 0},
+		{"nameserver9.9.9.9\nsearch nameserver 9.9.9.9\noptions edns0\n", 0, 0},
+		{"nameserver fe80::1%eth0\nnameserver\nnameserver \n", 0, 0},
+		{"nameserver fd00::1\nnameserver ff02::1\nnameserver ::ffff:9.9.9.9\n", 0, 1},
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		assert_int_equal(resolver_count(cases[i].text), cases[i].count);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(resolver_count(cases[i].text, false), cases[i].count);
+		assert_int_equal(resolver_count(cases[i].text, true), cases[i].with_ipv6);
+	}
 }
 
 static void other_firewalls_are_named(void **state)
