@@ -12,7 +12,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <json-c/json.h>
-#include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 
@@ -21,12 +20,12 @@
 #include "network/block.h"
 #include "network/firewall.h"
 #include "network/host6.h"
+#include "network/host_rules.h"
 #include "network/netns.h"
 #include "network/nft.h"
 #include "network/rules.h"
 
-#define STATE_MAX	  65536
-#define DEFAULT_ROUTE_MAX 1 /* bits; VPNs split the default route in two */
+#define STATE_MAX 65536
 
 static const struct {
 	const char *path, *value;
@@ -35,8 +34,6 @@ static const struct {
 	/* Errors about a guest's packet (too big, unreachable) find the way back by its mark. */
 	{"net/ipv4/fwmark_reflect", "1"},
 };
-
-enum { RULE_WAY = 670, RULE_DNS_UDP, RULE_DNS_TCP, RULE_DIRECT, RULE_DIRECT_END };
 
 /* The state file: what was there before. */
 
@@ -108,93 +105,6 @@ int host_pool(struct prefix *ret_pool, struct error *err)
 
 /* Rules and routes. */
 
-static int add_rules(struct netlink *netlink, const struct prefix *pool, struct error *err)
-{
-	const struct rule rules[] = {
-		{.priority = RULE_WAY,
-		 .mark = MARK_WAY,
-		 .table = HOST_TABLE,
-		 .action = FR_ACT_TO_TBL,
-		 .suppress_length = -1},
-		/* Answers of a resolver that runs on the host itself. */
-		{.priority = RULE_DNS_UDP,
-		 .destination = *pool,
-		 .protocol = IPPROTO_UDP,
-		 .source_port = 53,
-		 .table = HOST_TABLE,
-		 .action = FR_ACT_TO_TBL,
-		 .suppress_length = -1},
-		{.priority = RULE_DNS_TCP,
-		 .destination = *pool,
-		 .protocol = IPPROTO_TCP,
-		 .source_port = 53,
-		 .table = HOST_TABLE,
-		 .action = FR_ACT_TO_TBL,
-		 .suppress_length = -1},
-		{.priority = RULE_DIRECT,
-		 .mark = MARK_DIRECT,
-		 .table = RT_TABLE_MAIN,
-		 .action = FR_ACT_TO_TBL,
-		 .suppress_length = DEFAULT_ROUTE_MAX},
-		{.priority = RULE_DIRECT_END,
-		 .mark = MARK_DIRECT,
-		 .action = FR_ACT_UNREACHABLE,
-		 .suppress_length = -1},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
-		if (rule_add(netlink, &rules[i], err) < 0)
-			return -1;
-	return 0;
-}
-
-/* A VPN's routes often stand in a table of their own: look there, too. */
-static int add_table_rules(struct netlink *netlink, struct error *err)
-{
-	_cleanup_free_ struct route *routes = NULL;
-	size_t count = 0;
-
-	if (route_list(netlink, &routes, &count, err) < 0)
-		return -1;
-	for (size_t i = 0; i < count; i++) {
-		struct rule rule = {.family = AF_INET,
-				    .priority = RULE_DIRECT,
-				    .mark = MARK_DIRECT,
-				    .table = routes[i].table,
-				    .action = FR_ACT_TO_TBL,
-				    .suppress_length = DEFAULT_ROUTE_MAX};
-
-		if (routes[i].destination.address.family != rule.family ||
-		    rule.table == RT_TABLE_LOCAL || rule.table == RT_TABLE_MAIN ||
-		    rule.table == HOST_TABLE)
-			continue;
-		if (rule_add(netlink, &rule, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* Somebody else's rule may have one of our priorities, but not our mark or table. */
-static bool is_our_rule(const struct rule *rule)
-{
-	return rule->family == AF_INET && rule->priority >= RULE_WAY &&
-	       rule->priority <= RULE_DIRECT_END &&
-	       (rule->mark == MARK_WAY || rule->mark == MARK_DIRECT || rule->table == HOST_TABLE);
-}
-
-static int remove_rules(struct netlink *netlink, struct error *err)
-{
-	_cleanup_free_ struct rule *rules = NULL;
-	size_t count = 0;
-
-	if (rule_list(netlink, &rules, &count, err) < 0)
-		return -1;
-	for (size_t i = 0; i < count; i++)
-		if (is_our_rule(&rules[i]) && rule_delete(netlink, &rules[i], err) < 0)
-			return -1;
-	return 0;
-}
-
 static struct route closing_route(const struct prefix *pool)
 {
 	return (struct route){
@@ -232,8 +142,7 @@ int host_ensure(struct netlink *netlink, const struct prefix *wanted, struct pre
 		if (sysctl_write(sysctls[i].path, sysctls[i].value) < 0)
 			return error_errno(err, EX_OSERR, "cannot set %s", sysctls[i].path);
 	route = closing_route(&pool);
-	if (route_add(netlink, &route, err) < 0 || add_rules(netlink, &pool, err) < 0 ||
-	    add_table_rules(netlink, err) < 0)
+	if (route_add(netlink, &route, err) < 0 || host_rules_ensure(netlink, &pool, err) < 0)
 		return -1;
 	rules_host(&pool, &text);
 	if (nft_load(strbuf_text(&text), err) < 0 || remember_rules(err) < 0)
@@ -289,7 +198,7 @@ int host_remove(struct netlink *netlink, struct error *err)
 	/* Adding first makes deleting right for a table that somebody has flushed. */
 	if (nft_load("table inet migrant\ndelete table inet migrant\n", err) < 0)
 		return -1;
-	if (remove_rules(netlink, err) < 0)
+	if (host_rules_remove(netlink, err) < 0)
 		return -1;
 	(void)!unlink(HOST_RULES);
 	state = read_state();
@@ -362,27 +271,6 @@ int host_survey(struct netlink *netlink, const struct prefix *pool, struct prefi
 
 /* Drift. */
 
-static int rules_drift(struct netlink *netlink, void (*add)(void *data, const char *line),
-		       void *data, struct error *err)
-{
-	_cleanup_free_ struct rule *rules = NULL;
-	bool found[RULE_DIRECT_END - RULE_WAY + 1] = {0};
-	size_t count = 0;
-
-	if (rule_list(netlink, &rules, &count, err) < 0)
-		return -1;
-	for (size_t i = 0; i < count; i++)
-		if (is_our_rule(&rules[i]))
-			found[rules[i].priority - RULE_WAY] = true;
-	for (size_t i = 0; i < ARRAY_SIZE(found); i++) {
-		_cleanup_free_ char *line = text_format("host: ip rule %zu is gone", RULE_WAY + i);
-
-		if (!found[i])
-			add(data, line);
-	}
-	return 0;
-}
-
 static void sysctls_drift(void (*add)(void *data, const char *line), void *data)
 {
 	char value[64] = "";
@@ -433,7 +321,7 @@ int host_drift(struct netlink *netlink, void (*add)(void *data, const char *line
 	table_drift(add, data);
 	sysctls_drift(add, data);
 	firewall_drift(add, data);
-	if (rules_drift(netlink, add, data, err) < 0)
+	if (host_rules_drift(netlink, add, data, err) < 0)
 		return -1;
 	return host6_drift(netlink, add, data, err);
 }

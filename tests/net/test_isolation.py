@@ -102,7 +102,7 @@ def test_a_flush_of_the_hosts_rules_opens_nothing(shared_lab, pair, late):
 
 def test_lost_routing_rules_open_nothing(shared_lab, pair, receivers, late):
     a, b = pair
-    shared_lab.host.sh("for p in 670 671 672 673 674; do ip rule del pref $p; done")
+    shared_lab.host.sh("for p in 670 671 672 673 674 675 677; do ip rule del pref $p; done")
     try:
         deny_everything(a, b, receivers, [LATE_ALIAS, LATE_LAN])
     finally:
