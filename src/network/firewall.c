@@ -1,7 +1,7 @@
 /*
- * Docker and ufw drop forwarded packets that they do not know. Our own chains cannot overrule that:
- * in nftables one drop is final. So it is named, with the one rule that lets sandboxes through; the
- * mark in it is on nothing but packets that our chains have let pass.
+ * Docker, ufw and firewalld drop forwarded packets that they do not know. Our own chains cannot
+ * overrule that: in nftables one drop is final. So it is named, with the one rule that lets
+ * sandboxes through; the mark in it is on nothing but packets that our chains have let pass.
  */
 #include "network/firewall.h"
 
@@ -10,8 +10,13 @@
 #include "base/text.h"
 #include "network/rules.h"
 
+/* What is known of the table whose lines are being read. */
 struct place {
 	char family[16], table[64], chain[64];
+	bool forwards;	     /* the chain sees every forwarded packet */
+	char dropping[64];   /* the chain that drops some, or "" */
+	bool has_user_chain; /* Docker keeps one chain for rules of others, looked at first */
+	bool is_helped;	     /* the rule that helps is there */
 };
 
 /* Copies the word at *at into @buffer and goes on behind it. */
@@ -28,53 +33,74 @@ static void read_word(const char **at, char *buffer, size_t size)
 	*at += length;
 }
 
-static void read_place(const char *line, struct place *place)
+static void begin_table(const char *line, struct place *place)
 {
-	line += strspn(line, "\t ");
-	if (text_starts(line, "table ")) {
-		line += strlen("table ");
-		read_word(&line, place->family, sizeof(place->family));
-		read_word(&line, place->table, sizeof(place->table));
-	} else if (text_starts(line, "chain ")) {
-		line += strlen("chain ");
-		read_word(&line, place->chain, sizeof(place->chain));
-	}
+	*place = (struct place){0};
+	line += strlen("table ");
+	read_word(&line, place->family, sizeof(place->family));
+	read_word(&line, place->table, sizeof(place->table));
 }
 
-static bool drops_forwarded(const char *line, const struct place *place)
+static void begin_chain(const char *line, struct place *place)
 {
-	if (text_equal(place->table, "migrant") ||
-	    (!text_equal(place->family, "ip") && !text_equal(place->family, "inet")))
+	line += strlen("chain ");
+	place->forwards = false;
+	read_word(&line, place->chain, sizeof(place->chain));
+	if (text_equal(place->chain, "DOCKER-USER"))
+		place->has_user_chain = true;
+}
+
+/* True for a rule without a condition that ends in a refusal: firewalld's last one, say. */
+static bool refuses_all(const char *rule)
+{
+	if (text_starts(rule, "reject") || text_starts(rule, "drop"))
+		return true;
+	if (!text_starts(rule, "counter") && !text_starts(rule, "log "))
 		return false;
-	return strstr(line, "hook forward") && strstr(line, "policy drop");
+	return text_ends(rule, " drop") || strstr(rule, " reject");
 }
 
-/* Docker keeps one chain for rules of others, which is looked at first. */
-static const char *chain_for_rule(const char *ruleset, const char *chain)
+static void read_rule(const char *rule, struct place *place)
 {
-	return strstr(ruleset, "chain DOCKER-USER {") ? "DOCKER-USER" : chain;
+	_cleanup_free_ char *mark = text_format("mark 0x%08x", MARK_WAY);
+
+	if (strstr(rule, "hook forward"))
+		place->forwards = true;
+	if (place->forwards && (strstr(rule, "policy drop") || refuses_all(rule)))
+		memcpy(place->dropping, place->chain, sizeof(place->dropping));
+	if (strstr(rule, mark) && text_ends(rule, " accept"))
+		place->is_helped = true;
+}
+
+static void end_table(const struct place *place, struct strbuf *lines)
+{
+	if (!*place->dropping || place->is_helped || text_equal(place->table, "migrant") ||
+	    (!text_equal(place->family, "ip") && !text_equal(place->family, "inet")))
+		return;
+	strbuf_addf(lines,
+		    "warning: chain %s of table %s %s drops what sandboxes send; this lets it "
+		    "through: nft insert rule %s %s %s meta mark 0x%x accept\n",
+		    place->dropping, place->family, place->table, place->family, place->table,
+		    place->has_user_chain ? "DOCKER-USER" : place->dropping, MARK_WAY);
 }
 
 void firewall_blocks(const char *ruleset, struct strbuf *lines)
 {
-	_cleanup_free_ char *mark = text_format("mark 0x%08x accept", MARK_WAY);
-	_cleanup_free_ char *counted = text_format("mark 0x%08x counter accept", MARK_WAY);
 	struct place place = {0};
 
-	if (strstr(ruleset, mark) || strstr(ruleset, counted))
-		return;
 	for (const char *at = ruleset; *at;) {
 		size_t length = strcspn(at, "\n");
-		_cleanup_free_ char *line = text_dup_n(at, length);
+		_cleanup_free_ char *text = text_dup_n(at, length);
+		const char *line = text + strspn(text, "\t ");
 
-		read_place(line, &place);
-		if (drops_forwarded(line, &place))
-			strbuf_addf(lines,
-				    "warning: chain %s of table %s %s drops what sandboxes send; "
-				    "this lets it through: nft insert rule %s %s %s meta mark 0x%x "
-				    "accept\n",
-				    place.chain, place.family, place.table, place.family,
-				    place.table, chain_for_rule(ruleset, place.chain), MARK_WAY);
+		if (text_starts(text, "table "))
+			begin_table(line, &place);
+		else if (text_starts(line, "chain "))
+			begin_chain(line, &place);
+		else if (text_equal(text, "}"))
+			end_table(&place, lines);
+		else
+			read_rule(line, &place);
 		at += length + (at[length] == '\n');
 	}
 }

@@ -7,8 +7,9 @@
 #include "base/strbuf.h"
 
 /*
- * Looks through the text of `nft list ruleset` for chains, not ours, that drop forwarded packets by
- * default and do not let ours pass. Adds a line for each, with the rule that helps. Pure.
+ * Looks through the text of `nft list ruleset` for tables, not ours, that drop forwarded packets
+ * unless they know them and do not let ours pass. Adds a line for each, with the rule that helps.
+ * Pure.
  */
 void firewall_blocks(const char *ruleset, struct strbuf *lines);
 

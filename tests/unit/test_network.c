@@ -403,6 +403,14 @@ static void resolvers_are_counted(void **state)
 	}
 }
 
+static bool is_named(const char *ruleset, const char *advice)
+{
+	_cleanup_strbuf_ struct strbuf lines = STRBUF_INIT;
+
+	firewall_blocks(ruleset, &lines);
+	return lines.length && strstr(strbuf_text(&lines), advice);
+}
+
 static void other_firewalls_are_named(void **state)
 {
 	static const char docker[] = "table ip filter {\n\tchain DOCKER-USER {\n\t}\n"
@@ -418,7 +426,15 @@ static void other_firewalls_are_named(void **state)
 		"table ip6 filter {\n\tchain FORWARD {\n\t\ttype filter hook "
 		"forward priority 0; policy drop;\n\t}\n}\n"
 		"table inet a {\n\tchain b {\n\t\ttype filter hook forward "
-		"priority 0; policy accept;\n\t}\n}\n";
+		"priority 0; policy accept;\n\t\tct state invalid drop\n\t}\n"
+		"\tchain c {\n\t\treject\n\t}\n}\n";
+	static const char firewalld[] =
+		"table inet firewalld {\n\tchain filter_FORWARD {\n\t\ttype filter hook "
+		"forward priority filter + 10; policy accept;\n\t\tct state "
+		"established,related accept\n\t\treject with icmpx admin-prohibited\n\t}\n}\n";
+	static const char *const last[] = {"reject", "drop", "counter packets 1 bytes 2 drop",
+					   "log prefix \"no: \" drop",
+					   "counter reject with icmpx admin-prohibited"};
 	_cleanup_strbuf_ struct strbuf lines = STRBUF_INIT;
 
 	(void)state;
@@ -431,6 +447,15 @@ static void other_firewalls_are_named(void **state)
 		"warning: chain FORWARD of table ip filter drops what sandboxes send; this "
 		"lets it through: nft insert rule ip filter DOCKER-USER meta mark "
 		"0x6d670001 accept\n");
+	assert_true(is_named(firewalld, "inet firewalld filter_FORWARD meta mark"));
+	for (size_t i = 0; i < ARRAY_SIZE(last); i++) {
+		_cleanup_free_ char *ruleset = text_format(
+			"table ip a {\n\tchain b {\n\t\ttype filter hook forward priority "
+			"0; policy accept;\n\t\t%s\n\t}\n}\n",
+			last[i]);
+
+		assert_true(is_named(ruleset, "ip a b meta mark"));
+	}
 }
 
 int main(void)
