@@ -159,9 +159,10 @@ def child_of(popen, deadline=5):
         children = path.read_text().split()
         if children:
             return int(children[0])
-        # A new process has our name for a moment after its exec() was seen to succeed.
-        names = "nsenter", pathlib.Path("/proc/self/comm").read_text().strip()
-        if pathlib.Path(f"/proc/{popen.pid}/comm").read_text().strip() not in names:
+        # A new process is a copy of ours for a moment after its exec() was seen to succeed, then it is nsenter.
+        running = pathlib.Path(f"/proc/{popen.pid}/cmdline").read_bytes()
+        if running != pathlib.Path("/proc/self/cmdline").read_bytes() and \
+                pathlib.Path(f"/proc/{popen.pid}/comm").read_text() != "nsenter\n":
             return popen.pid
         time.sleep(0.01)
     raise Failed("nsenter started nothing")
