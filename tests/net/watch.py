@@ -65,3 +65,51 @@ class Frames:
         """Frames since the last call."""
         listing = json.loads(self.sandbox.inside("nft", "-j", "reset", "counters", "table", "netdev", "watch").stdout)
         return next(o["counter"]["packets"] for o in listing["nftables"] if "counter" in o)
+
+
+class Receiver:
+    """Everything that comes to a machine from tagged senders: what a whole round of probes is asserted by.
+
+    with Receiver(machine.run, {"a": 10}, 'iifname "wan"'): …; take() -> {(sender, protocol, address, port, source)}
+    """
+
+    PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp"}
+    # What the kernel says by itself on every link, to neighbours only.
+    NOISE = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld2-listener-report }"
+
+    def __init__(self, run, tags, match="", hook="prerouting"):
+        self.run, self.tags, self.match, self.hook = run, tags, match, Arrivals.HOOK[hook]
+
+    def __enter__(self):
+        sets, rules = [], []
+        for name, tag in self.tags.items():
+            for version in ("ip", "ip6"):
+                # A port is what th reads, and only there; the others have a set without.
+                for kind, key, protocols in (("port", "meta l4proto . {v} saddr . {v} daddr . th dport", "{ tcp, udp }"),
+                                             ("none", "meta l4proto . {v} saddr . {v} daddr", "!= { tcp, udp }")):
+                    key = key.format(v=version)
+                    sets.append(f"set {version}_{kind}_{name} {{ typeof {key}; flags dynamic; size 65535; }}")
+                    rules.append(f"{version} dscp {tag} meta l4proto {protocols} add @{version}_{kind}_{name} {{ {key} }}")
+        self.run("nft", "-f", "-", input=f"""
+            table inet seen
+            delete table inet seen
+            table inet seen {{
+                {chr(10).join(sets)}
+                chain look {{ {self.hook}; {self.match} jump note; }}
+                chain note {{ {self.NOISE} return; {"; ".join(rules)}; }}
+            }}""")
+        return self
+
+    def __exit__(self, *_):
+        self.run("nft", "delete", "table", "inet", "seen", check=False)
+
+    def take(self):
+        listing = json.loads(self.run("nft", "-nj", "list", "table", "inet", "seen").stdout)
+        return set(self.arrivals(listing["nftables"]))
+
+    def arrivals(self, listing):
+        for group in (o["set"] for o in listing if "set" in o):
+            sender = group["name"].split("_", 2)[2]
+            for element in group.get("elem", []):
+                protocol, source, address, *port = element["concat"]
+                yield sender, self.PROTOCOLS.get(protocol, str(protocol)), address, port[0] if port else 0, source

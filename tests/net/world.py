@@ -1,0 +1,206 @@
+"""The lab with a sandbox of every policy in it, and what plays the table of cases there.
+
+Every machine that sends has an agent that lives as long as the world, and a tag of its own in all its packets; every
+machine at which something could arrive has a receiver for as long as a round takes. So a round is a
+second, whatever the number of cases, and what arrives is known by whom it was sent.
+"""
+
+import concurrent.futures
+import json
+
+import cases
+from conftest import GATEWAY, HELPER, HERE, Sandbox
+from lab import LAN_HOST, LAN_PEER, WAN_HOST, Machine, stop
+from watch import Frames, Receiver
+
+OUTSIDE = {"host": 20, "lan": 21, "internet": 22, "vpn": 23}
+GATEWAY_MAC = "52:54:00:6d:67:01"
+
+
+class Agent:
+    """A machine's sender."""
+
+    def __init__(self, machine):
+        self.popen = machine.spawn("/usr/bin/python3", HERE / "agent.py", stdin=-1, stdout=-1, text=True)
+
+    def shoot(self, shots, tag, need=(), quiet=0.3, limit=5):
+        order = {"shots": shots, "tag": tag, "need": list(need), "quiet": quiet, "limit": limit}
+        self.popen.stdin.write(json.dumps(order) + "\n")
+        self.popen.stdin.flush()
+        return json.loads(self.popen.stdout.readline())
+
+    def close(self):
+        stop(self.popen)
+        self.popen.stdin.close()
+        self.popen.stdout.close()
+
+
+class Played:
+    """What came of a round."""
+
+    def __init__(self, arrivals, answers, passed):
+        self.arrivals = arrivals  # {(receiver, sender, protocol, address, port, source)}
+        self.answers = answers  # {sender: {shot: answer}}
+        self.passed = passed  # frames behind the wire's rules, or None
+
+    def where(self, sender, shot):
+        """The receivers that a shot got to under the address it was sent to."""
+        protocol, address, port = shot.split()
+        protocol = cases.NAMES.get(protocol, protocol)
+        port = int(port) if protocol in ("tcp", "udp") else 0
+        return {a[0] for a in self.arrivals if a[1:5] == (sender, protocol, address, port)}
+
+
+class World:
+    def __init__(self, lab, policies):
+        self.lab = lab
+        self.policies = policies
+        self.sandboxes, self.agents = {}, {}
+        self.tags = dict(OUTSIDE)
+
+    def __enter__(self):
+        try:
+            self.wire_vpn()
+            for number, (name, options) in enumerate(self.policies.items()):
+                self.tags[name] = 10 + number
+                self.start(name, **options)
+            for name in OUTSIDE:
+                self.agents[name] = Agent(self.machine(name))
+            self.come_late()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def start(self, name, **options):
+        sandbox = self.sandboxes[name] = Sandbox(self.lab, name, **options)
+        self.settle(sandbox.up())
+        self.agents[name] = Agent(sandbox.guest)
+
+    def settle(self, sandbox):
+        """Neither end asks for the other's address by itself: what passes the wire's rules was sent by the agent."""
+        sandbox.guest.run("ip", "neigh", "replace", GATEWAY, "lladdr", GATEWAY_MAC, "dev", "eth0", "nud", "permanent")
+
+    def wire_vpn(self):
+        """The far end of a VPN: it answers at every address, as the Internet does."""
+        lab = self.lab
+        self.vpn = Machine(lab.hold("--net"), ["-n"])
+        lab.link(self.vpn, "vpn0", "vpn")
+        self.vpn.sh(f"""
+            ip link set lo up; ip link set vpn up; ip addr add {cases.VPN_PEER}/24 dev vpn
+            for a in {' '.join([*cases.ANSWERING, cases.VPN_BEYOND])}; do ip addr add $a/32 dev lo; done
+            """)
+        lab.serve_http(self.vpn)
+        # Whoever is outside tries to get in by the host.
+        for machine, way in ((lab.internet, WAN_HOST), (lab.lan, LAN_HOST), (self.vpn, cases.VPN_HOST)):
+            machine.sh(f"""
+                for net in 198.18.0.0/15 10.213.0.0/30; do ip route replace $net via {way} onlink dev $1; done
+                """.replace("$1", {lab.internet: "wan", lab.lan: "lan", self.vpn: "vpn"}[machine]))
+
+    def come_late(self):
+        """What the host gets while its guests run."""
+        self.lab.host.sh(f"""
+            ip addr add {cases.LATE_ALIAS}/32 dev lo
+            ip route add {cases.LATE_LAN}/32 via {LAN_PEER}; ip route add {cases.LATE_ROUTED}/32 via {LAN_PEER}
+            """)
+        self.lab.lan.sh("".join(f"ip addr add {a}/32 dev lo;" for a in (cases.LATE_LAN, cases.LATE_ROUTED)))
+
+    def forget_late(self):
+        self.lab.host.sh(f"""
+            ip addr del {cases.LATE_ALIAS}/32 dev lo || true
+            for a in {cases.LATE_LAN} {cases.LATE_ROUTED}; do ip route del $a/32 via {LAN_PEER} || true; done
+            """)
+        self.lab.lan.sh("".join(f"ip addr del {a}/32 dev lo || true;" for a in (cases.LATE_LAN, cases.LATE_ROUTED)))
+
+    def close(self):
+        self.forget_late()
+        for agent in self.agents.values():
+            agent.close()
+        self.lab.host.run("ip", "link", "del", "vpn0", check=False)
+        for sandbox in self.sandboxes.values():
+            sandbox.down()
+        for machine, link in ((self.lab.internet, "wan"), (self.lab.lan, "lan")):
+            for net in "198.18.0.0/15", "10.213.0.0/30":
+                machine.run("ip", "route", "del", net, "dev", link, check=False)
+        self.agents, self.sandboxes = {}, {}
+
+    def machine(self, name):
+        return {"host": self.lab.host, "lan": self.lab.lan, "internet": self.lab.internet, "vpn": self.vpn}.get(name) or \
+            self.sandboxes[name].guest
+
+    def verify(self, name):
+        return json.loads(self.lab.host.run(HELPER, "verify", name).stdout)
+
+    def repair(self):
+        """libvirt's daemon starts again."""
+        for sandbox in self.sandboxes.values():
+            sandbox.hook("reconnect")
+
+    def host(self, script):
+        """A disturbance's script, with names of places in it."""
+        first = self.sandboxes[next(iter(self.sandboxes))]
+        self.lab.host.sh(script.replace("{uplink}", first.record()["uplink"]))
+
+    # -- playing ----------------------------------------------------------------------------------
+
+    def addresses(self, name):
+        control = self.sandboxes[name].record()["control_address"]
+        places = {"control_host": 1, "control": 2, "uplink_host": 9, "uplink": 10, "uplink_dns": 11}
+        return cases.Names({place: part(control, number) for place, number in places.items()})
+
+    def table(self):
+        """The whole table with the addresses of now: {sender: [Case]}."""
+        names = list(self.sandboxes)
+        found = {name: self.addresses(name) for name in names}
+        table = {sender: [c.placed(found) for name in names for c in inward(name)]
+                 for sender, inward in cases.INWARD.items()}
+        for name, neighbour in zip(names, [*names[1:], names[0]]):
+            table[name] = [c.placed({"own": found[name], "neighbour": found[neighbour]}) for c in cases.GUESTS[name]]
+        return table
+
+    def receivers(self):
+        lab = self.lab
+        yield "internet", Receiver(lab.internet.run, self.tags, 'iifname "wan"')
+        yield "lan", Receiver(lab.lan.run, self.tags, 'iifname "lan"')
+        yield "vpn", Receiver(self.vpn.run, self.tags, 'iifname "vpn"')
+        yield "host", Receiver(lab.host.run, self.tags, 'ct direction reply return; iifname != "lo"', "input")
+        for name, sandbox in self.sandboxes.items():
+            yield f"gateway {name}", Receiver(sandbox.inside, self.tags, 'ct direction reply return; iifname != "lo"', "input")
+            yield f"guest {name}", Receiver(sandbox.guest.run, self.tags, 'iifname "eth0"')
+
+    def play(self, table, wait=True, frames=()):
+        """Plays a table ({sender: [Case]}) once, with @wait until all answers are there; @frames are sent by the
+        first sandbox."""
+        receivers = dict(self.receivers())
+        first = next(iter(self.sandboxes))
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            try:
+                list(pool.map(Receiver.__enter__, receivers.values()))
+                passed = self.send_frames(first, frames) if frames else None
+                answers = dict(pool.map(lambda sender: (sender, self.shoot(sender, table[sender], wait)), table))
+                taken = dict(zip(receivers, pool.map(Receiver.take, receivers.values())))
+            finally:
+                list(pool.map(lambda r: r.__exit__(), receivers.values()))
+        arrivals = {(place, *arrival) for place, found in taken.items() for arrival in found
+                    if arrival[0] != place.removeprefix("guest ")}  # answers carry the tag of the question
+        return Played(arrivals, answers, passed)
+
+    def shoot(self, sender, wanted, wait):
+        need = [c.shot for c in wanted if c.answer] if wait else []
+        return self.agents[sender].shoot([c.shot for c in wanted], self.tags[sender], need)
+
+    def send_frames(self, name, frames):
+        """How many of the frames pass the wire's rules."""
+        with Frames(self.sandboxes[name]) as seen:
+            seen.take()
+            self.agents[name].shoot([f"frame {bytes(f).hex()} 0" for f in frames], self.tags[name], quiet=0.1)
+            return seen.take()
+
+
+def part(address, number):
+    """Another address of the block that a control address is in."""
+    *rest, last = address.split(".")
+    return ".".join([*rest, str(int(last) // 16 * 16 + number)])
