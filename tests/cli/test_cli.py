@@ -87,6 +87,10 @@ def command_names(migrant):
     (["init", "--template", "nope"], "no template 'nope'", "migrant init --help lists them"),
     (["completion"], "'migrant completion' needs bash|zsh|fish", "migrant completion --help"),
     (["completion", "tcsh"], "no completion for 'tcsh'", "there is one for bash, zsh and fish"),
+    (["cp", "a", "b"], "one of the two is in the guest and begins with ':'", "migrant cp :notes.txt ."),
+    (["cp", ":a", ":b"], "one of the two is in the guest and begins with ':'", "migrant cp :notes.txt ."),
+    (["cp", ":a"], "'migrant cp' needs SRC DST", "migrant cp --help"),
+    (["cp", "--max-size", "big", ":a", "b"], "'big' is no size", "--max-size 20G, say"),
     (["validate", f"--{ESCAPE}[2J"], r"unknown option '--\x1b[2J'", "migrant validate --help"),
 ])
 def test_wrong_usage(migrant, tmp_path, arguments, message, hint):
@@ -173,6 +177,25 @@ def test_a_wrong_migrantfile_is_shown_with_its_place(validate, text, place, mess
     fails(validate(text), CONFIG, rf"(?m)^Migrantfile:{place}: error: .*({message})")
 
 
+def test_a_share_that_leads_elsewhere_is_refused(validate, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    fails(validate("shares:\n  - {host: link, guest: /x}\n"), CONFIG,
+          "^Migrantfile:2:12: error: 'link' is a symbolic link\n")
+    (tmp_path / "real/sub").mkdir()
+    (tmp_path / "real/sub/Migrantfile").write_text("")
+    fails(validate("shares:\n  - {host: real, guest: /x}\n"), CONFIG,
+          "^Migrantfile:2:12: error: the share 'real' would hold another project\n")
+
+
+def test_a_migrantfile_that_a_guest_planted_is_not_obeyed(validate, migrant, tmp_path):
+    (tmp_path / "work/deep").mkdir(parents=True)
+    assert validate("shares: [{host: work, guest: /x}]\n").status == 0
+    (tmp_path / "work/Migrantfile").write_text(f"name: evil{ESCAPE}[2J\n")
+    outcome = migrant("plan", cwd=tmp_path / "work/deep")
+    fails(outcome, NO_PERMISSION, "lies in the share 'work' of")
+
+
 def test_the_line_and_a_caret_are_shown(validate):
     outcome = validate("name: ok\nmemory: 2g # caf\u00e9\n")
     assert outcome.err == (
@@ -214,7 +237,7 @@ def test_what_is_not_built_is_valid(validate):
 # --- the commands of a project; they look at the Migrantfile before they look for libvirt
 
 PROJECT = ["validate", "plan", "up", "halt", "destroy -f", "status", "status --json", "ssh -c true", "ip",
-           "provision"]
+           "provision", "cp :a b"]
 
 
 @pytest.fixture(params=PROJECT)
