@@ -17,6 +17,8 @@ extern const struct command command_ssh;
 extern const struct command command_cp;
 extern const struct command command_ip;
 extern const struct command command_provision;
+extern const struct command command_reload;
+extern const struct command command_policy;
 
 /* One a line, so that a new command is a line of its own. */
 /* clang-format off */
@@ -32,6 +34,7 @@ const struct command *const commands[] = {
 	&command_plan,
 	&command_up,
 	&command_halt,
+	&command_reload,
 	&command_destroy,
 	&command_status,
 	&command_ssh,
@@ -39,6 +42,7 @@ const struct command *const commands[] = {
 	&command_ip,
 	&command_pubkey,
 	&command_provision,
+	&command_policy,
 	&command_box,
 	NULL,
 };

@@ -11,7 +11,9 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "command/helper.h"
+#include "command/policy_state.h"
 #include "domain/libvirt.h"
+#include "domain/live.h"
 #include "hook/protocol.h"
 #include "hook/whitelist.h"
 
@@ -68,11 +70,35 @@ static int add_devices(struct list *list, const struct project *project, struct 
 	return 0;
 }
 
+/* What root has put into force against what the running domain says. */
+static int add_policy(struct list *list, const struct project *project, struct error *err)
+{
+	_cleanup_metadata_ struct metadata live = {0};
+	_cleanup_record_ struct record record = {0};
+	_cleanup_error_ struct error unknown = ERROR_INIT;
+	struct policy policy;
+
+	if (record_load(project->config.name, &record, &unknown) < 0)
+		return 0; /* without a record there is more than this to say, and it is said */
+	if (live_metadata(project->domain.handle, &live, err) < 0)
+		return -1;
+	if (policy_in_force(&record, &policy, &unknown) < 0) {
+		if (unknown.code != EXIT_STATE)
+			list_add(list, unknown.message);
+		return 0;
+	}
+	if (!policy_equal(&policy, &live.policy))
+		list_add(list, "the policy in force is not the one that the running domain names: "
+			       "'migrant reload --policy' makes it whole");
+	return 0;
+}
+
 int drift_find(const struct project *project, char ***ret_list, struct error *err)
 {
 	struct list list = {.items = xcalloc(1, sizeof(*list.items))};
 
-	if (add_kernel_side(&list, project, err) < 0 || add_devices(&list, project, err) < 0) {
+	if (add_kernel_side(&list, project, err) < 0 || add_policy(&list, project, err) < 0 ||
+	    add_devices(&list, project, err) < 0) {
 		free_list(list.items);
 		return -1;
 	}

@@ -5,21 +5,24 @@
 
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "hook/network_log.h"
 #include "hook/protocol.h"
 
-#define ANSWER_MAX     65536
+#define ANSWER_MAX     (1 << 20) /* the rules of 256 grants */
 #define HELPER_SECONDS 60
 
-int helper_run(const char *verb, const char *name, struct strbuf *output, struct error *err)
+static int run(const char *verb, const char *name, int input, struct strbuf *output,
+	       struct error *err)
 {
 	const char *const argv[] = {HELPER_PATH, verb, name, NULL};
 	struct process process = PROCESS_INIT;
 	_cleanup_error_ struct error own = ERROR_INIT;
 
 	process.argv = argv;
+	process.input = input;
 	process.timeout = HELPER_SECONDS;
 	if (process_capture(&process, ANSWER_MAX, output, err) == 0)
 		return 0;
@@ -27,7 +30,24 @@ int helper_run(const char *verb, const char *name, struct strbuf *output, struct
 		return error_hint(err, "run: sudo migrant setup");
 	if (err->message && error_from_hook(err->message, &own))
 		error_move(err, &own);
+	if (err->code == EX_USAGE) /* a verb that it does not know: it is older than we are */
+		error_hint(err, "run: sudo migrant setup");
 	return -1;
+}
+
+int helper_run(const char *verb, const char *name, struct strbuf *output, struct error *err)
+{
+	return run(verb, name, PROCESS_NULL, output, err);
+}
+
+int helper_tell(const char *verb, const char *name, const char *input, struct strbuf *output,
+		struct error *err)
+{
+	_cleanup_close_ int fd = file_memory("migrant-helper", input, strlen(input));
+
+	if (fd < 0)
+		return error_errno(err, EX_OSERR, "cannot make a memory file");
+	return run(verb, name, fd, output, err);
 }
 
 char *helper_leftover(const char *name)

@@ -14,6 +14,10 @@
 MUST_CHECK int helper_run(const char *verb, const char *name, struct strbuf *output,
 			  struct error *err);
 
+/* The same for a verb that takes more than a name: @input goes to its stdin. */
+MUST_CHECK int helper_tell(const char *verb, const char *name, const char *input,
+			   struct strbuf *output, struct error *err);
+
 /*
  * Takes away what is left of a sandbox that does not run: its logs, and what a killed hook has left
  * (namespace, links, record). Nothing left is fine.

@@ -6,15 +6,17 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "command/policy_from_config.h"
+#include "command/policy_state.h"
 #include "command/up.h"
 
 #define LABEL_WIDTH 12
 
-static void print_step(const struct up_step *step, const char *what)
+static void print_line(const char *label, const char *what)
 {
 	_cleanup_free_ char *shown = text_escape(what, strlen(what), false);
 
-	printf("%s:%*s%s\n", step->name, (int)(LABEL_WIDTH - strlen(step->name)), "", shown);
+	printf("%s:%*s%s\n", label, (int)(LABEL_WIDTH - strlen(label)), "", shown);
 }
 
 static void add_step(json_object *steps, const struct up_step *step, const char *what)
@@ -40,23 +42,58 @@ static void list_steps(const struct up *up, json_object *steps)
 		if (steps)
 			add_step(steps, step, what);
 		else
-			print_step(step, what);
+			print_line(step->name, what);
 	}
 }
 
-static void print_json(const struct up *up)
+/* The policy that the guest will have, a line for each thing. */
+static int list_policy(const struct up *up, json_object *words, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	struct policy policy;
+	struct wire wire;
+	char *rest;
+	char *line;
+
+	if (policy_wire(&up->project, &wire, err) < 0)
+		return -1;
+	policy_from_config(&up->project.config.network, &policy);
+	policy_describe(&policy, &wire, &text);
+	rest = text.text;
+	while ((line = strsep(&rest, "\n")) && *line) {
+		if (words)
+			json_object_array_add(words, json_object_new_string(line));
+		else
+			print_line("policy", line);
+	}
+	return 0;
+}
+
+static int print_people(const struct up *up, struct error *err)
+{
+	list_steps(up, NULL);
+	return list_policy(up, NULL, err);
+}
+
+static int print_json(const struct up *up, struct error *err)
 {
 	json_object *root = json_object_new_object();
 	json_object *steps = json_object_new_array();
+
+	json_object *policy = json_object_new_array();
+	int result = up->finished ? 0 : list_policy(up, policy, err);
 
 	list_steps(up, steps);
 	json_object_object_add(root, "name", json_object_new_string(up->project.config.name));
 	json_object_object_add(root, "state",
 			       json_object_new_string(domain_state_name(up->project.domain.state)));
 	json_object_object_add(root, "steps", steps);
-	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
-							  JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_object_add(root, "policy", policy);
+	if (result == 0)
+		puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
+								  JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(root);
+	return result;
 }
 
 static int run(const struct invocation *invocation, struct error *err)
@@ -68,11 +105,10 @@ static int run(const struct invocation *invocation, struct error *err)
 	if (up_look(&up, err) < 0)
 		return err->place ? -1 : error_prefix(err, "'migrant up' would stop");
 	if (option_flag(invocation, "json"))
-		print_json(&up);
-	else if (up.finished)
-		puts("nothing: the sandbox is running");
-	else
-		list_steps(&up, NULL);
+		return print_json(&up, err);
+	if (!up.finished)
+		return print_people(&up, err);
+	puts("nothing: the sandbox is running");
 	return 0;
 }
 

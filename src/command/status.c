@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "command/drift.h"
+#include "command/policy_from_config.h"
+#include "command/policy_state.h"
 #include "command/project.h"
 #include "command/shares.h"
 
@@ -21,11 +23,6 @@ static json_object *text_or_null(const char *text)
 static void add(json_object *root, const char *name, json_object *value)
 {
 	json_object_object_add(root, name, value);
-}
-
-static bool has_gateway(const struct domain *domain)
-{
-	return domain->state == DOMAIN_RUNNING || domain->state == DOMAIN_PAUSED;
 }
 
 static void add_machine(json_object *root, const struct project *project)
@@ -47,26 +44,55 @@ static json_object *describe_shares(const struct project *project)
 	_cleanup_metadata_ struct metadata wanted = {0};
 	const struct metadata *from = &project->domain.definition.metadata;
 
-	if (!has_gateway(&project->domain)) {
+	if (!policy_is_in_force(project)) {
 		shares_from_config(&project->config, &wanted);
 		from = &wanted;
 	}
 	return shares_json(project->config.directory, from->shares, from->share_count);
 }
 
-/* What runs is what its metadata say; what does not, what the Migrantfile says. */
-static void add_policy(json_object *root, const struct project *project)
+/*
+ * Of what runs, what root has put into force; where that is not known (drift tells), what the
+ * domain says. Of what does not, what the Migrantfile says.
+ */
+static void find_policy(const struct project *project, const struct record *record,
+			struct policy *ret_policy)
 {
-	bool isolate = has_gateway(&project->domain)
-			       ? project->domain.definition.metadata.policy.isolate
-			       : project->config.network.isolate;
+	_cleanup_error_ struct error ignored = ERROR_INIT;
 
-	add(root, "isolation", json_object_new_boolean(isolate));
-	add(root, "egress", json_object_new_string("open"));
+	if (!policy_is_in_force(project))
+		policy_from_config(&project->config.network, ret_policy);
+	else if (!record->name || policy_in_force(record, ret_policy, &ignored) < 0)
+		*ret_policy = project->domain.definition.metadata.policy;
+}
+
+/* What is no drift, but worth knowing. */
+static json_object *list_notes(const struct project *project, const struct policy *policy)
+{
+	json_object *list = json_object_new_array();
+	struct policy wanted;
+
+	policy_from_config(&project->config.network, &wanted);
+	if (policy_is_in_force(project) && !policy_equal(policy, &wanted))
+		json_object_array_add(list,
+				      json_object_new_string("the Migrantfile has another network "
+							     "policy: " POLICY_DIFFERS_HINT));
+	return list;
+}
+
+static void add_policy(json_object *root, const struct project *project,
+		       const struct record *record)
+{
+	struct policy policy;
+
+	find_policy(project, record, &policy);
+	add(root, "isolation", json_object_new_boolean(policy.isolate));
+	add(root, "egress", json_object_new_string(policy_egress_name(policy.egress)));
 	add(root, "tunnel", NULL);
 	add(root, "shares", describe_shares(project));
 	add(root, "snapshots", json_object_new_array());
-	add(root, "ports", json_object_new_array());
+	add(root, "ports", policy_ports_json(&policy));
+	add(root, "notes", list_notes(project, &policy));
 }
 
 /* What cannot be verified counts as differing. */
@@ -76,7 +102,7 @@ static json_object *drift_of(const struct project *project, const struct record 
 	_cleanup_error_ struct error err = ERROR_INIT;
 	char **list = NULL;
 
-	if (!has_gateway(&project->domain))
+	if (!policy_is_in_force(project))
 		return drift;
 	if (!record->name)
 		json_object_array_add(drift, json_object_new_string("the hook's record is gone"));
@@ -100,8 +126,9 @@ static json_object *describe(const struct project *project)
 	_cleanup_record_ struct record record = {0};
 	_cleanup_error_ struct error ignored = ERROR_INIT;
 
-	if (has_gateway(domain) && (record_load(project->config.name, &record, &ignored) < 0 ||
-				    !text_equal(record.uuid, domain->definition.metadata.uuid)))
+	if (policy_is_in_force(project) &&
+	    (record_load(project->config.name, &record, &ignored) < 0 ||
+	     !text_equal(record.uuid, domain->definition.metadata.uuid)))
 		record_done(&record);
 	add(root, "name", json_object_new_string(project->config.name));
 	add(root, "dir", json_object_new_string(project->config.directory));
@@ -110,7 +137,7 @@ static json_object *describe(const struct project *project)
 	add(root, "tap", text_or_null(record.tap));
 	add(root, "netns", text_or_null(record.netns));
 	add_machine(root, project);
-	add_policy(root, project);
+	add_policy(root, project, &record);
 	add(root, "drift", drift_of(project, &record));
 	return root;
 }

@@ -168,6 +168,7 @@ const struct up_step up_steps[] = {
 	{STEP("connect",   NULL,            NULL,            up_connect,       NULL)},
 	{STEP("hook",      NULL,            NULL,            up_hook,          NULL)},
 	{STEP("find",      NULL,            NULL,            up_find,          NULL)},
+	{STEP("policy",    NULL,            NULL,            up_policy,        NULL)},
 	{STEP("box",       NULL,            is_started_anew, up_box,           NULL)},
 	{STEP("preflight", NULL,            is_started_anew, up_preflight,     NULL)},
 	{STEP("shares",    NULL,            needs_folders,   up_look_shares,   NULL)},

@@ -82,6 +82,7 @@ int up_lock(struct up *up, struct error *err);
 int up_connect(struct up *up, struct error *err);
 int up_hook(struct up *up, struct error *err);
 int up_find(struct up *up, struct error *err);
+int up_policy(struct up *up, struct error *err);
 int up_box(struct up *up, struct error *err);
 int up_preflight(struct up *up, struct error *err);
 

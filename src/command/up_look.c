@@ -13,6 +13,8 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "command/drift.h"
+#include "command/policy_check.h"
+#include "command/policy_state.h"
 #include "command/shares.h"
 #include "command/up.h"
 #include "command/volumes.h"
@@ -107,6 +109,16 @@ int up_find(struct up *up, struct error *err)
 		return already_running(up, err);
 	up->adopted = booted && (domain->state == DOMAIN_PAUSED || domain->state == DOMAIN_SAVED);
 	return 0;
+}
+
+/* What on this host is none of what the Migrantfile opens. */
+int up_policy(struct up *up, struct error *err)
+{
+	struct wire wire;
+
+	if (policy_wire(&up->project, &wire, err) < 0)
+		return -1;
+	return policy_check(&up->project.config, &wire, err);
 }
 
 /* What a guest got at its first boot, a changed Migrantfile does not change. */

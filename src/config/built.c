@@ -41,6 +41,23 @@ static bool is_used(const struct config *config, enum config_key_id key)
 	return config->positions[key].line != 0;
 }
 
+/* A choice that is not built, of a key whose other choices are. */
+static int check_choice(const struct config *config, enum config_key_id key, struct error *err)
+{
+	const struct config_key *entry = &config_keys[key];
+	unsigned int choice;
+
+	if (!entry->unbuilt_from)
+		return 0;
+	choice = *(const unsigned int *)(const void *)((const char *)config + entry->offset);
+	if (choice < entry->unbuilt_from)
+		return 0;
+	config_error(config, config->positions[key], err,
+		     "'%s: %s' is not built into this version yet", entry->path,
+		     entry->choices[choice]);
+	return error_hint(err, "choose something else to run without it");
+}
+
 static int unbuilt(const struct config *config, enum config_key_id key, const char *file,
 		   struct position position, struct error *err)
 {
@@ -59,9 +76,12 @@ static int unbuilt(const struct config *config, enum config_key_id key, const ch
 
 int config_require_built(const struct config *config, struct error *err)
 {
-	for (enum config_key_id key = 0; key < KEY_COUNT; key++)
+	for (enum config_key_id key = 0; key < KEY_COUNT; key++) {
 		if (config_keys[key].unbuilt && key != KEY_PROVISION_SHELL && is_used(config, key))
 			return unbuilt(config, key, config->wireguard, config->positions[key], err);
+		if (check_choice(config, key, err) < 0)
+			return -1;
+	}
 	for (size_t i = 0; i < config->provision_count; i++)
 		if (config->provision[i].kind == PROVISION_SHELL &&
 		    config_keys[KEY_PROVISION_SHELL].unbuilt)

@@ -127,14 +127,17 @@ static int check_shares(const struct config *config, struct error *err)
 	return 0;
 }
 
-/* True when both claim the same port of the gateway, or are the same exception. */
+/* True when both claim the same port of the gateway, or one allows what the other does. */
 static bool allow_collides(const struct config_allow *a, const struct config_allow *b)
 {
-	if (a->protocol != b->protocol || a->port != b->port)
+	bool same_port = a->protocol == b->protocol && a->port == b->port;
+	bool any_port = a->protocol == PROTOCOL_ANY || b->protocol == PROTOCOL_ANY;
+
+	if ((a->kind == ALLOW_LAN) != (b->kind == ALLOW_LAN))
 		return false;
-	if (a->kind != ALLOW_LAN && b->kind != ALLOW_LAN)
-		return true;
-	return a->kind == b->kind && address_equal(&a->address, &b->address);
+	if (a->kind != ALLOW_LAN)
+		return same_port;
+	return address_equal(&a->address, &b->address) && (same_port || any_port);
 }
 
 static int check_allow(const struct config *config, struct error *err)

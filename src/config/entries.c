@@ -116,7 +116,10 @@ static bool in_prefix(const struct address *address, const char *text)
 	return parse_prefix(text, &prefix) == 0 && prefix_contains(&prefix, address);
 }
 
-/* What no exception can name: nobody there, everybody there, or a cloud's metadata service. */
+/*
+ * What no exception can name, since the gateway closes it before it looks at exceptions: nobody
+ * there, everybody there, or a cloud's metadata service.
+ */
 static const struct {
 	const char *prefix, *what, *hint;
 } unusable[] = {
@@ -124,13 +127,17 @@ static const struct {
 	 "`host PROTO/PORT` reaches a service of the host"},
 	{"::1/128", "the host's own loopback", "`host PROTO/PORT` reaches a service of the host"},
 	{"0.0.0.0/8", "no machine's address", NULL},
-	{"::/128", "no machine's address", NULL},
+	{"::/96", "no machine's address", NULL},
 	{"::ffff:0:0/96", "an IPv4 address in IPv6 clothes", "write it as IPv4"},
+	{"64:ff9b::/96", "an IPv4 address in IPv6 clothes", "write it as IPv4"},
 	{"169.254.169.254/32", "a cloud's metadata service", NULL},
 	{"fd00:ec2::254/128", "a cloud's metadata service", NULL},
+	{"fd20:ce::254/128", "a cloud's metadata service", NULL},
 	{"168.63.129.16/32", "a cloud's metadata service", NULL},
 	{"100.100.100.200/32", "a cloud's metadata service", NULL},
+	{"169.254.0.0/16", "a link-local address, which is closed to every guest", NULL},
 	{"fe80::/10", "a link-local address, which means nothing without an interface", NULL},
+	{"fec0::/10", "a site-local address, which nobody uses any more (RFC 3879)", NULL},
 	{"224.0.0.0/4", "a multicast address", NULL},
 	{"ff00::/8", "a multicast address", NULL},
 	{"240.0.0.0/4", "a reserved address", NULL},
@@ -263,6 +270,17 @@ int parse_allow(const char *text, struct config_allow *ret_allow, struct complai
 	return result;
 }
 
+/* Where no port can be shown. */
+static const struct {
+	const char *prefix, *what;
+} unbindable[] = {
+	{"224.0.0.0/4", "a multicast address"},
+	{"ff00::/8", "a multicast address"},
+	{"240.0.0.0/4", "a reserved address"},
+	{"fe80::/10", "a link-local address, which means nothing without an interface"},
+	{"::ffff:0:0/96", "an IPv4 address in IPv6 clothes"},
+};
+
 /* The address in front of HOST:GUEST; *ret_rest is what follows it. Loopback when there is none. */
 static int parse_bind(const char *text, struct address *ret_bind, const char **ret_rest,
 		      struct complaint *complaint)
@@ -286,8 +304,10 @@ static int parse_bind(const char *text, struct address *ret_bind, const char **r
 	if (parse_address(address, ret_bind) < 0)
 		return complain(complaint, end ? 1 : 0, "0.0.0.0 is every address of the host",
 				"'%s' is no address", address);
-	if (in_prefix(ret_bind, "224.0.0.0/4") || in_prefix(ret_bind, "ff00::/8"))
-		return complain(complaint, end ? 1 : 0, NULL, "%s is a multicast address", address);
+	for (size_t i = 0; i < ARRAY_SIZE(unbindable); i++)
+		if (in_prefix(ret_bind, unbindable[i].prefix))
+			return complain(complaint, end ? 1 : 0, NULL, "%s is %s", address,
+					unbindable[i].what);
 	return 0;
 }
 

@@ -124,7 +124,7 @@ const struct config_key config_keys[KEY_COUNT] = {
 		.fallback = "off", .unbuilt = true,
 		.help = "nat: IPv6 to the Internet through the gateway"},
 	[KEY_NETWORK_EGRESS] = {"network.egress", TYPE_CHOICE, .offset = AT(network.egress),
-		.choices = egress_choices, .fallback = "open", .unbuilt = true,
+		.choices = egress_choices, .fallback = "open", .unbuilt_from = EGRESS_LIST,
 		.help = "open: the Internet; none: only what `allow` names; list: only `domains`"},
 	[KEY_NETWORK_DOMAINS] = {"network.domains", TYPE_LIST, .max = 1024,
 		.grammar = "domain names",
@@ -136,15 +136,14 @@ const struct config_key config_keys[KEY_COUNT] = {
 		.help = "resolvers that the gateway asks for the guest"},
 	[KEY_NETWORK_ALLOW] = {"network.allow", TYPE_LIST, .max = 256,
 		.grammar = "rules, see below",
-		.otherwise = "none", .unbuilt = true,
+		.otherwise = "none",
 		.help = "exceptions to the isolation"},
 	[KEY_NETWORK_PORTS] = {"network.ports", TYPE_LIST, .max = 64,
 		.grammar = "[ADDRESS:]HOST:GUEST",
-		.otherwise = "none", .unbuilt = true,
+		.otherwise = "none",
 		.help = "ports of the guest shown on the host, on 127.0.0.1 unless an address is "
 			"written"},
 	[KEY_NETWORK_LIMITS] = {"network.limits", TYPE_MAP, .otherwise = "as below",
-		.unbuilt = true,
 		.help = "caps on what the guest may cost the host"},
 	[KEY_NETWORK_LIMITS_CONNECTIONS] = {"network.limits.connections", TYPE_NUMBER,
 		.offset = AT(network.limit_connections), .min = 16, .max = 1048576,
@@ -309,11 +308,13 @@ void key_describe_type(const struct config_key *key, struct strbuf *out)
 	}
 }
 
-static const char *describe_built(const struct config_key *key)
+static void describe_built(const struct config_key *key, struct strbuf *out)
 {
-	if (!key->unbuilt)
-		return "";
-	return key->choices ? " (only the default is built yet)" : " (not built yet)";
+	if (key->unbuilt)
+		strbuf_add_text(out, key->choices ? " (only the default is built yet)"
+						  : " (not built yet)");
+	for (size_t i = key->unbuilt_from; i && key->choices[i]; i++)
+		strbuf_addf(out, " (`%s` is not built yet)", key->choices[i]);
 }
 
 void keys_reference(struct strbuf *out)
@@ -328,6 +329,8 @@ void keys_reference(struct strbuf *out)
 			strbuf_addf(out, " | `%s`", key->fallback);
 		else
 			strbuf_addf(out, " | %s", key->otherwise);
-		strbuf_addf(out, " | %s%s |\n", key->help, describe_built(key));
+		strbuf_addf(out, " | %s", key->help);
+		describe_built(key, out);
+		strbuf_add_text(out, " |\n");
 	}
 }

@@ -73,10 +73,11 @@ enum key_type {
 struct config_key {
 	const char *path; /* "network.limits.connections" */
 	enum key_type type;
-	bool none;     /* TYPE_PATH: "none" stands for no file */
-	bool required; /* in the mapping that holds it */
-	bool unbuilt;  /* understood, but this version does not do it yet */
-	size_t offset; /* of the value in struct config, or in the list's item */
+	bool none;		   /* TYPE_PATH: "none" stands for no file */
+	bool required;		   /* in the mapping that holds it */
+	bool unbuilt;		   /* understood, but this version does not do it yet */
+	unsigned int unbuilt_from; /* TYPE_CHOICE: so are this choice and what follows; 0: none */
+	size_t offset;		   /* of the value in struct config, or in the list's item */
 	uint64_t min, max;
 	const char *const *choices;	    /* NULL-terminated */
 	bool (*is_valid)(const char *text); /* TYPE_TEXT: its grammar … */

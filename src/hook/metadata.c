@@ -190,6 +190,14 @@ const xmlNode *metadata_find(const xmlDoc *domain)
 	return found;
 }
 
+const xmlNode *metadata_root(const xmlDoc *document)
+{
+	const xmlNode *root = xmlDocGetRootElement(document);
+
+	return root && element_is_ours(root) && text_equal(element_name(root), "sandbox") ? root
+											  : NULL;
+}
+
 static int read_wire(const xmlNode *node, struct wire *ret_wire, struct error *err)
 {
 	const char *mac = element_attribute(node, "mac");

@@ -68,8 +68,7 @@ void metadata_network_write(const struct policy *policy, xmlTextWriterPtr writer
 	element_start(writer, "network", NULL);
 	element_write_attribute(writer, "isolate", policy->isolate ? "yes" : "no");
 	element_write_attribute(writer, "ipv6", policy->ipv6 ? "nat" : "off");
-	element_write_attribute(writer, "egress",
-				policy->egress == POLICY_EGRESS_NONE ? "none" : "open");
+	element_write_attribute(writer, "egress", policy_egress_name(policy->egress));
 	for (size_t i = 0; i < policy->dns_count; i++)
 		element_write_text(writer, "dns", address_format(&policy->dns[i], text));
 	for (size_t i = 0; i < policy->grant_count; i++)

@@ -70,6 +70,8 @@ MUST_CHECK int metadata_read(const xmlNode *node, struct metadata *ret_metadata,
 
 /* Finds our element below <domain><metadata>; NULL when there is none, or more than one. */
 const xmlNode *metadata_find(const xmlDoc *domain);
+/* The same where the element is the whole document. */
+const xmlNode *metadata_root(const xmlDoc *document);
 
 void metadata_done(struct metadata *metadata);
 #define _cleanup_metadata_ _cleanup_(metadata_done)
@@ -96,6 +98,9 @@ struct record {
 	char *control_address; /* where the host reaches the guest: what `migrant ip` prints */
 	char *uplink;	       /* host's end of the veth to the outside */
 	char *started;	       /* RFC 3339, UTC: when `prepare` ended */
+	/* NULL in the record of a hook that did not know them yet: */
+	char *wire;   /* wire_canonical() */
+	char *policy; /* policy_canonical() of what is in force; empty while it is being changed */
 };
 /* The JSON document, with a final newline; the caller frees. */
 char *record_format(const struct record *record);
@@ -112,6 +117,12 @@ void record_done(struct record *record);
  * what the sandbox may send): no promise is broken.
  */
 #define DRIFT_WARNING "warning: "
+
+/*
+ * `migrant-helper apply NAME` takes the <migrant:sandbox> element on stdin, at most this many
+ * bytes, and puts its policy into force.
+ */
+#define HELPER_INPUT_MAX (256 * 1024)
 
 /*
  * The error line of the hook on stderr: "migrant-hook: [CODE] message" and, optionally,

@@ -13,16 +13,19 @@
 static const struct {
 	const char *key;
 	size_t offset; /* of the char * in struct record */
+	bool optional; /* older hooks do not write it */
 } texts[] = {
-	{"name", offsetof(struct record, name)},
-	{"uuid", offsetof(struct record, uuid)},
-	{"directory", offsetof(struct record, directory)},
-	{"hook_version", offsetof(struct record, hook_version)},
-	{"netns", offsetof(struct record, netns)},
-	{"tap", offsetof(struct record, tap)},
-	{"control_address", offsetof(struct record, control_address)},
-	{"uplink", offsetof(struct record, uplink)},
-	{"started", offsetof(struct record, started)},
+	{"name", offsetof(struct record, name), false},
+	{"uuid", offsetof(struct record, uuid), false},
+	{"directory", offsetof(struct record, directory), false},
+	{"hook_version", offsetof(struct record, hook_version), false},
+	{"netns", offsetof(struct record, netns), false},
+	{"tap", offsetof(struct record, tap), false},
+	{"control_address", offsetof(struct record, control_address), false},
+	{"uplink", offsetof(struct record, uplink), false},
+	{"started", offsetof(struct record, started), false},
+	{"wire", offsetof(struct record, wire), true},
+	{"policy", offsetof(struct record, policy), true},
 };
 
 static char **slot(struct record *record, size_t index)
@@ -41,8 +44,9 @@ char *record_format(const struct record *record)
 	char *text;
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
-		json_object_object_add(root, texts[i].key,
-				       json_object_new_string(value(record, i)));
+		if (value(record, i))
+			json_object_object_add(root, texts[i].key,
+					       json_object_new_string(value(record, i)));
 	json_object_object_add(root, "owner", json_object_new_int64(record->owner));
 	text = text_format("%s\n",
 			   json_object_to_json_string_ext(
@@ -57,8 +61,11 @@ static int fill(json_object *root, struct record *record, struct error *err)
 	int64_t owner;
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-		if (!json_object_object_get_ex(root, texts[i].key, &member) ||
-		    !json_object_is_type(member, json_type_string))
+		bool found = json_object_object_get_ex(root, texts[i].key, &member);
+
+		if (!found && texts[i].optional)
+			continue;
+		if (!found || !json_object_is_type(member, json_type_string))
 			return error_set(err, EX_DATAERR, "record: %s is missing", texts[i].key);
 		text_replace(slot(record, i), json_object_get_string(member));
 	}

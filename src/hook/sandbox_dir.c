@@ -16,6 +16,17 @@ char *sandbox_directory(const char *name)
 	return text_format(RUN_DIR "/%s", name);
 }
 
+struct sandbox sandbox_of(const struct metadata *metadata, const char *directory)
+{
+	return (struct sandbox){
+		.name = metadata->name,
+		.uuid = metadata->uuid,
+		.directory = directory,
+		.wire = &metadata->wire,
+		.policy = &metadata->policy,
+	};
+}
+
 /* Makes a directory of root's that others may only pass through. */
 static int make_directory(const char *path, struct error *err)
 {
@@ -82,4 +93,25 @@ int sandbox_record_store(const struct record *record, struct error *err)
 	_cleanup_free_ char *text = record_format(record);
 
 	return file_replace(AT_FDCWD, path, text, strlen(text), 0644, err);
+}
+
+int sandbox_policy_store(const char *name, const struct policy *policy, struct error *err)
+{
+	_cleanup_free_ char *path = text_format(RUN_DIR "/%s/" POLICY_FILE, name);
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+
+	policy_canonical(policy, &text);
+	return file_replace(AT_FDCWD, path, text.text, text.length, 0600, err);
+}
+
+int sandbox_policy_load(const char *name, struct policy *ret_policy, struct error *err)
+{
+	_cleanup_free_ char *path = text_format(RUN_DIR "/%s/" POLICY_FILE, name);
+	_cleanup_free_ char *text = NULL;
+
+	if (file_read(AT_FDCWD, path, RECORD_MAX, &text, NULL, err) < 0)
+		return -1;
+	if (policy_parse(text, ret_policy, err) < 0)
+		return error_prefix(err, "%s", path);
+	return 0;
 }

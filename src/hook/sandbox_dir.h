@@ -5,6 +5,7 @@
 #define HOOK_SANDBOX_DIR_H
 
 #include "hook/protocol.h"
+#include "network/gateway.h"
 
 /*
  * Takes the one lock of the root side, waiting for it; it is let go when the descriptor is closed.
@@ -15,6 +16,9 @@ MUST_CHECK int sandbox_lock(int *ret_fd, struct error *err);
 /* RUN_DIR/NAME; the caller frees. */
 char *sandbox_directory(const char *name);
 
+/* What the network room needs to know of it; borrows from both. */
+struct sandbox sandbox_of(const struct metadata *metadata, const char *directory);
+
 MUST_CHECK int sandbox_directory_make(const char *name, struct error *err);
 /* The record goes first, then the rest. Absent is fine. */
 MUST_CHECK int sandbox_directory_remove(const char *name, struct error *err);
@@ -23,5 +27,14 @@ MUST_CHECK int sandbox_directory_remove(const char *name, struct error *err);
 void sandbox_directory_sweep(void);
 
 MUST_CHECK int sandbox_record_store(const struct record *record, struct error *err);
+
+/*
+ * The policy that was last put into force as a whole, in its canonical form; for root alone.
+ * Loading: EX_NOINPUT when none was, EX_DATAERR.
+ */
+#define POLICY_FILE "policy.txt"
+MUST_CHECK int sandbox_policy_store(const char *name, const struct policy *policy,
+				    struct error *err);
+MUST_CHECK int sandbox_policy_load(const char *name, struct policy *ret_policy, struct error *err);
 
 #endif

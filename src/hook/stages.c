@@ -18,17 +18,7 @@
 #include "hook/request.h"
 #include "hook/sandbox_dir.h"
 #include "network/gateway.h"
-
-static struct sandbox as_sandbox(const struct metadata *metadata, const char *directory)
-{
-	return (struct sandbox){
-		.name = metadata->name,
-		.uuid = metadata->uuid,
-		.directory = directory,
-		.wire = &metadata->wire,
-		.policy = &metadata->policy,
-	};
-}
+#include "network/wire.h"
 
 static int write_record(const struct metadata *metadata, struct gateway *gateway, struct error *err)
 {
@@ -37,7 +27,9 @@ static int write_record(const struct metadata *metadata, struct gateway *gateway
 	char started[32];
 	time_t now = time(NULL);
 	struct tm utc;
-	const struct record record = {
+	_cleanup_free_ char *wire = wire_canonical(&metadata->wire);
+	_cleanup_strbuf_ struct strbuf policy = STRBUF_INIT;
+	struct record record = {
 		.name = metadata->name,
 		.uuid = metadata->uuid,
 		.owner = metadata->owner,
@@ -48,8 +40,11 @@ static int write_record(const struct metadata *metadata, struct gateway *gateway
 		.control_address = address_format(&gateway->control_address, address),
 		.uplink = gateway->uplink,
 		.started = started,
+		.wire = wire,
 	};
 
+	policy_canonical(&metadata->policy, &policy);
+	record.policy = policy.text;
 	if (!gmtime_r(&now, &utc) ||
 	    !strftime(started, sizeof(started), "%Y-%m-%dT%H:%M:%SZ", &utc))
 		return error_set(err, EX_OSERR, "cannot tell the time");
@@ -69,12 +64,13 @@ static int remove_all(const char *name, struct error *err)
 static int make_all(const struct metadata *metadata, struct error *err)
 {
 	_cleanup_free_ char *directory = sandbox_directory(metadata->name);
-	const struct sandbox sandbox = as_sandbox(metadata, directory);
+	const struct sandbox sandbox = sandbox_of(metadata, directory);
 	struct gateway gateway;
 
 	if (sandbox_directory_make(metadata->name, err) < 0 ||
 	    gateway_prepare(&sandbox, &gateway, err) < 0 ||
-	    keeper_start(metadata, &gateway.control_address, err) < 0)
+	    keeper_start(metadata, &gateway.control_address, err) < 0 ||
+	    sandbox_policy_store(metadata->name, &metadata->policy, err) < 0)
 		return -1;
 	return write_record(metadata, &gateway, err);
 }
@@ -103,7 +99,7 @@ static int start(const struct request *request, struct error *err)
 {
 	const struct metadata *metadata = &request->metadata;
 	_cleanup_free_ char *directory = sandbox_directory(metadata->name);
-	const struct sandbox sandbox = as_sandbox(metadata, directory);
+	const struct sandbox sandbox = sandbox_of(metadata, directory);
 	_cleanup_record_ struct record record = {0};
 
 	if (record_load(metadata->name, &record, err) < 0)

@@ -1,6 +1,7 @@
 /*
- * The table of verbs. A verb takes a sandbox's name and nothing else: no path, no rule, no address
- * comes from the caller. Whose the sandbox is stands in the record that root wrote when it started.
+ * The table of verbs. A verb takes a sandbox's name and no path or rule comes from the caller; what
+ * more one takes on stdin is of a grammar of its own, read whole before anything is locked. Whose
+ * the sandbox is stands in the record that root wrote when it started.
  */
 #include "hook/verbs.h"
 
@@ -9,12 +10,20 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "hook/apply.h"
 #include "hook/keeper.h"
 #include "hook/logs.h"
 #include "hook/network_log.h"
 #include "hook/protocol.h"
 #include "hook/sandbox_dir.h"
 #include "network/gateway.h"
+
+/* What a verb works on. */
+struct verb_args {
+	const char *name;
+	const char *input; /* with takes_input */
+	size_t length;
+};
 
 static void add_json(json_object *document, struct strbuf *output)
 {
@@ -30,8 +39,9 @@ static void add_lines(json_object *list, const struct lines *lines)
 }
 
 /* Prints what differs from what the hook made, as a list of lines; empty: nothing. */
-static int verify(const char *name, struct strbuf *output, struct error *err)
+static int verify(const struct verb_args *args, struct strbuf *output, struct error *err)
 {
+	const char *name = args->name;
 	_cleanup_free_ char *directory = sandbox_directory(name);
 	_cleanup_drift_ struct drift drift = {0};
 	json_object *list;
@@ -49,8 +59,9 @@ static int verify(const char *name, struct strbuf *output, struct error *err)
 }
 
 /* Prints the rules as the kernel has them. */
-static int rules(const char *name, struct strbuf *output, struct error *err)
+static int rules(const struct verb_args *args, struct strbuf *output, struct error *err)
 {
+	const char *name = args->name;
 	_cleanup_free_ char *text = NULL;
 	json_object *document;
 
@@ -64,8 +75,9 @@ static int rules(const char *name, struct strbuf *output, struct error *err)
 }
 
 /* Removes what a sandbox that no longer runs has left. */
-static int cleanup(const char *name, struct strbuf *output, struct error *err)
+static int cleanup(const struct verb_args *args, struct strbuf *output, struct error *err)
 {
+	const char *name = args->name;
 	_cleanup_free_ char *directory = sandbox_directory(name);
 	json_object *document;
 	bool in_use = false;
@@ -85,27 +97,47 @@ static int cleanup(const char *name, struct strbuf *output, struct error *err)
 	return 0;
 }
 
-static int version(const char *name, struct strbuf *output, struct error *err)
+static int version(const struct verb_args *args, struct strbuf *output, struct error *err)
 {
 	json_object *document = json_object_new_object();
 
-	(void)name;
+	(void)args;
 	(void)err;
 	json_object_object_add(document, "version", json_object_new_string(MIGRANT_VERSION));
 	add_json(document, output);
 	return 0;
 }
 
+/* Puts another policy into force. */
+static int apply(const struct verb_args *args, struct strbuf *output, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf policy = STRBUF_INIT;
+	json_object *document;
+
+	if (apply_policy(args->name, args->input, args->length, &policy, err) < 0)
+		return -1;
+	document = json_object_new_object();
+	json_object_object_add(document, "name", json_object_new_string(args->name));
+	json_object_object_add(document, "policy", json_object_new_string(strbuf_text(&policy)));
+	add_json(document, output);
+	return 0;
+}
+
+enum verb_needs {
+	NO_NAME = 0,
+	NAME = 1 << 0,
+	RECORD = 1 << 1, /* without one, nobody's leftovers are anybody's to clear */
+	INPUT = 1 << 2,
+};
+
 static const struct verb {
 	const char *name;
-	bool takes_name;
-	bool needs_record; /* without one, nobody's leftovers are anybody's to clear */
-	int (*run)(const char *name, struct strbuf *output, struct error *err);
+	unsigned int needs;
+	int (*run)(const struct verb_args *args, struct strbuf *output, struct error *err);
 } verbs[] = {
-	{"verify", true, true, verify},
-	{"rules", true, true, rules},
-	{"cleanup", true, false, cleanup},
-	{"version", false, false, version},
+	{"verify", NAME | RECORD, verify},	 {"rules", NAME | RECORD, rules},
+	{"apply", NAME | RECORD | INPUT, apply}, {"cleanup", NAME, cleanup},
+	{"version", NO_NAME, version},
 };
 
 static const struct verb *find_verb(const char *name)
@@ -135,7 +167,7 @@ static int check_owner(const struct verb *verb, const char *name, uid_t caller, 
 	_cleanup_record_ struct record record = {0};
 
 	if (record_load(name, &record, &loading) < 0) {
-		if (loading.code == EX_NOINPUT && verb->needs_record)
+		if (loading.code == EX_NOINPUT && verb->needs & RECORD)
 			return error_set(err, EXIT_STATE, "%s does not run", name);
 		if (loading.code == EX_NOINPUT)
 			return check_log_owner(name, caller, err);
@@ -147,34 +179,40 @@ static int check_owner(const struct verb *verb, const char *name, uid_t caller, 
 	return 0;
 }
 
-static int run_for_sandbox(const struct verb *verb, const char *name, uid_t caller,
-			   struct strbuf *output, struct error *err)
+static int run_locked(const struct verb *verb, const struct verb_args *args, uid_t caller,
+		      struct strbuf *output, struct error *err)
 {
 	_cleanup_close_ int lock = -1;
 	int result;
 
-	if (!name_is_valid(name))
-		return error_set(err, EX_USAGE, "%.64s is no sandbox name", name);
 	if (sandbox_lock(&lock, err) < 0)
 		return -1;
-	result = check_owner(verb, name, caller, err);
+	result = check_owner(verb, args->name, caller, err);
 	if (result == 0)
-		result = verb->run(name, output, err);
+		result = verb->run(args, output, err);
 	sandbox_directory_sweep();
 	return result;
 }
 
-int verb_run(const char *verb_name, const char *name, uid_t caller, struct strbuf *output,
-	     struct error *err)
+int verb_run(const struct verb_call *call, struct strbuf *output, struct error *err)
 {
-	const struct verb *verb = find_verb(verb_name);
+	const struct verb *verb = find_verb(call->verb);
+	struct verb_args args = {.name = call->name};
+	_cleanup_free_ char *input = NULL;
 
 	if (!verb)
-		return error_set(err, EX_USAGE, "unknown verb %.64s", verb_name);
-	if (verb->takes_name != (name != NULL))
+		return error_set(err, EX_USAGE, "unknown verb %.64s", call->verb);
+	if (((verb->needs & NAME) != 0) != (call->name != NULL))
 		return error_set(err, EX_USAGE, "%s takes %s", verb->name,
-				 verb->takes_name ? "the name of a sandbox" : "no operand");
-	if (!verb->takes_name)
-		return verb->run(NULL, output, err);
-	return run_for_sandbox(verb, name, caller, output, err);
+				 verb->needs & NAME ? "the name of a sandbox" : "no operand");
+	if (!call->name)
+		return verb->run(&args, output, err);
+	if (!name_is_valid(call->name))
+		return error_set(err, EX_USAGE, "%.64s is no sandbox name", call->name);
+	/* Before the lock, which nobody may hold who waits for somebody else. */
+	if (verb->needs & INPUT &&
+	    file_read_fd(call->input, HELPER_INPUT_MAX, &input, &args.length, err) < 0)
+		return error_prefix(err, "what to %s", verb->name);
+	args.input = input;
+	return run_locked(verb, &args, call->caller, output, err);
 }

@@ -7,12 +7,18 @@
 #include "base/error.h"
 #include "base/strbuf.h"
 
+/* What is asked for, and by whom. */
+struct verb_call {
+	const char *verb;
+	const char *name; /* of the sandbox; NULL where the verb takes none */
+	uid_t caller;
+	int input; /* descriptor, read by verbs that take more than a name: HELPER_INPUT_MAX */
+};
+
 /*
- * Does @verb for sandbox @name (NULL where the verb takes none) on behalf of the user @caller. The
- * answer, one JSON document, is added to @output. EX_USAGE for anything that is not in the table,
- * EX_NOPERM for a sandbox of somebody else's, EXIT_STATE when it does not run.
+ * Does it. The answer, one JSON document, is added to @output. EX_USAGE for anything that is not in
+ * the table, EX_NOPERM for a sandbox of somebody else's, EXIT_STATE when it does not run.
  */
-MUST_CHECK int verb_run(const char *verb, const char *name, uid_t caller, struct strbuf *output,
-			struct error *err);
+MUST_CHECK int verb_run(const struct verb_call *call, struct strbuf *output, struct error *err);
 
 #endif

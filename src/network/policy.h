@@ -31,6 +31,9 @@ enum policy_grant_kind {
 	GRANT_FORWARD, /* the gateway's port, mapped to one port beyond */
 };
 
+/* "open" or "none". */
+const char *policy_egress_name(enum policy_egress egress);
+
 /* One exception to the isolation. */
 struct policy_grant {
 	enum policy_grant_kind kind;
@@ -113,6 +116,9 @@ void policy_describe(const struct policy *policy, const struct wire *wire, struc
  */
 void policy_canonical(const struct policy *policy, struct strbuf *output);
 void policy_grant_canonical(const struct policy_grant *grant, struct strbuf *output);
+/* [ADDRESS]:HOST:GUEST, as a Migrantfile says it. */
+void policy_port_canonical(const struct policy_port *port, struct strbuf *output);
+bool policy_equal(const struct policy *a, const struct policy *b);
 
 /*
  * Reads what policy_canonical() writes, and validates it. EX_DATAERR names the line; *ret_policy is

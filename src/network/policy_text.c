@@ -13,6 +13,11 @@ static const char *protocol_name(uint8_t protocol)
 	return protocol == IPPROTO_UDP ? "udp" : "tcp";
 }
 
+const char *policy_egress_name(enum policy_egress egress)
+{
+	return egress == POLICY_EGRESS_NONE ? "none" : "open";
+}
+
 /* ADDRESS:PORT, an IPv6 address in brackets (RFC 3986 §3.2.2). */
 static void add_endpoint(const struct address *address, uint16_t port, struct strbuf *output)
 {
@@ -48,9 +53,8 @@ void policy_grant_canonical(const struct policy_grant *grant, struct strbuf *out
 	}
 }
 
-static void port_canonical(const struct policy_port *port, struct strbuf *output)
+void policy_port_canonical(const struct policy_port *port, struct strbuf *output)
 {
-	strbuf_add_text(output, "port ");
 	add_endpoint(&port->bind, port->host, output);
 	strbuf_addf(output, ":%u", port->guest);
 }
@@ -91,7 +95,8 @@ static void add_ports(const struct policy *policy, struct strbuf *output)
 	for (size_t i = 0; i < policy->port_count; i++) {
 		struct strbuf line = STRBUF_INIT;
 
-		port_canonical(&policy->ports[i], &line);
+		strbuf_add_text(&line, "port ");
+		policy_port_canonical(&policy->ports[i], &line);
 		lines[i] = strbuf_take(&line);
 	}
 	add_sorted(lines, policy->port_count, output);
@@ -103,14 +108,22 @@ void policy_canonical(const struct policy *policy, struct strbuf *output)
 	char address[ADDRESS_TEXT_MAX];
 
 	strbuf_addf(output, "isolate %s\nipv6 %s\negress %s\n", policy->isolate ? "yes" : "no",
-		    policy->ipv6 ? "nat" : "off",
-		    policy->egress == POLICY_EGRESS_OPEN ? "open" : "none");
+		    policy->ipv6 ? "nat" : "off", policy_egress_name(policy->egress));
 	for (size_t i = 0; i < policy->dns_count; i++)
 		strbuf_addf(output, "dns %s\n", address_format(&policy->dns[i], address));
 	add_grants(policy, output);
 	add_ports(policy, output);
 	strbuf_addf(output, "limits %u %u %u\n", limits->connections, limits->new_per_second,
 		    limits->dns_per_second);
+}
+
+bool policy_equal(const struct policy *a, const struct policy *b)
+{
+	_cleanup_strbuf_ struct strbuf one = STRBUF_INIT, other = STRBUF_INIT;
+
+	policy_canonical(a, &one);
+	policy_canonical(b, &other);
+	return text_equal(strbuf_text(&one), strbuf_text(&other));
 }
 
 /* In words. */

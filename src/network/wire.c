@@ -32,6 +32,14 @@ struct prefix wire_prefix(const struct wire *wire)
 	return prefix;
 }
 
+char *wire_canonical(const struct wire *wire)
+{
+	char gateway[ADDRESS_TEXT_MAX], guest[ADDRESS_TEXT_MAX], mac[MAC_TEXT_MAX];
+
+	return text_format("%s/%u %s %s", address_format(&wire->gateway, gateway), wire->length,
+			   address_format(&wire->guest, guest), mac_format(&wire->guest_mac, mac));
+}
+
 static bool is_private(const struct prefix *prefix)
 {
 	static const char *const ranges[] = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"};

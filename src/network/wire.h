@@ -35,4 +35,7 @@ bool wire_is_unicast(const struct address *address);
 /* The network of the wire, host bits cleared. */
 struct prefix wire_prefix(const struct wire *wire);
 
+/* One text by which two wires are compared; the caller frees. */
+char *wire_canonical(const struct wire *wire);
+
 #endif

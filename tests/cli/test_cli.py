@@ -230,20 +230,20 @@ def test_bombs_are_refused_at_once(validate, migrant, tmp_path):
 
 
 def test_what_is_not_built_is_valid(validate):
-    outcome = validate("network: {ports: ['8080:80']}\nttl: 8h\n")
+    outcome = validate("network: {egress: list, domains: [a.b]}\nttl: 8h\n")
     assert (outcome.status, outcome.out, outcome.err) == (0, "Migrantfile: valid\n", ""), outcome
 
 
 # --- the commands of a project; they look at the Migrantfile before they look for libvirt
 
 PROJECT = ["validate", "plan", "up", "halt", "destroy -f", "status", "status --json", "ssh -c true", "ip",
-           "provision", "cp :a b"]
+           "provision", "cp :a b", "reload --policy", "policy show", "policy show --rules --json"]
 
 
 @pytest.fixture(params=PROJECT)
 def project_command(request, migrant):
     arguments = request.param.split()
-    if (arguments[0],) not in command_names(migrant):
+    if arguments[0] not in {words[0] for words in command_names(migrant)}:
         pytest.skip(f"there is no command {arguments[0]} in this version")
     return arguments
 
@@ -260,9 +260,9 @@ def test_every_project_command_shows_a_mistake_alike(migrant, tmp_path, project_
 
 
 @pytest.mark.parametrize("text, file, message", [
-    ("network: {ports: ['8080:80']}\n", None, "^Migrantfile:1:18: error: 'network.ports' is not built"),
+    ("network: {ipv6: nat}\n", None, "^Migrantfile:1:17: error: 'network.ipv6' is not built"),
     ("shares: [{host: w, guest: /w}]\n", None, "^Migrantfile:1:9: error: 'shares' is not built"),
-    ("network: {egress: none}\n", None, "^Migrantfile:1:19: error: 'network.egress' is not built"),
+    ("network: {egress: list, domains: [a.b]}\n", None, "^Migrantfile:1:19: error: 'network.egress: list' is not built"),
     ("", "wireguard.conf", "^Migrantfile: error: wireguard.conf lies beside the Migrantfile"),
 ])
 def test_up_refuses_what_is_not_built(migrant, tmp_path, text, file, message):
@@ -272,6 +272,26 @@ def test_up_refuses_what_is_not_built(migrant, tmp_path, text, file, message):
     if file:
         (tmp_path / file).write_text("")
     fails(migrant("up"), CONFIG, message)
+
+
+@pytest.mark.parametrize("text, message", [
+    ("network: {egress: list, domains: [a.b]}\n", "^Migrantfile:1:19: error: 'network.egress: list' is not built"),
+    ("network: {allow: [lan 127.0.0.1]}\n", "^Migrantfile:1:23: error: 127.0.0.1 is the host's own loopback"),
+    ("wireguard: none\nnetwork: {allow: ['forward tcp/9 to 10.0.0.1:9 via tunnel']}\n",
+     "^Migrantfile:2:19: error: 'via tunnel', but there is no tunnel"),
+])
+def test_reload_refuses_what_up_refuses(migrant, tmp_path, text, message):
+    (tmp_path / "Migrantfile").write_text(text)
+    fails(migrant("reload", "--policy"), CONFIG, message)
+
+
+def test_a_plain_reload_is_refused(migrant, tmp_path):
+    (tmp_path / "Migrantfile").write_text("")
+    fails(migrant("reload"), USAGE, "only 'reload --policy' is built")
+    fails(migrant("reload", "--policies"), USAGE, "policies")
+    fails(migrant("reload", "--policy", "now"), USAGE, "now")
+    fails(migrant("policy"), USAGE, "policy")
+    fails(migrant("policy", "hide"), USAGE, "hide")
 
 
 # --- init

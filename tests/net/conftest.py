@@ -121,6 +121,11 @@ class Sandbox:
         self.hook("stopped", "end")
         self.hook("release", "end")
 
+    def apply(self, policy=None, text=None, user="dev", check=True):
+        """What `migrant reload --policy` asks of the helper."""
+        return self.lab.host.run(HELPER, "apply", self.name, user=user, check=check, timeout=60,
+                                 input=self.metadata(policy) if text is None else text)
+
     def record(self):
         return json.loads(self.lab.host.run("cat", f"/run/migrant/{self.name}/record.json").stdout)
 

@@ -26,13 +26,15 @@ static int become_root(struct error *err)
 
 static int run(int argc, char **argv, struct strbuf *output, struct error *err)
 {
-	uid_t caller = getuid();
+	struct verb_call call = {.caller = getuid(), .input = STDIN_FILENO};
 
 	if (argc != 2 && argc != 3)
 		return error_set(err, EX_USAGE, "usage: migrant-helper VERB [NAME]");
 	if (become_root(err) < 0)
 		return -1;
-	if (verb_run(argv[1], argc == 3 ? argv[2] : NULL, caller, output, err) < 0)
+	call.verb = argv[1];
+	call.name = argc == 3 ? argv[2] : NULL;
+	if (verb_run(&call, output, err) < 0)
 		return -1;
 	if (file_write_fd(STDOUT_FILENO, output->text, output->length) < 0)
 		return error_errno(err, EX_IOERR, "cannot write the answer");

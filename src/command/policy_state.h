@@ -1,0 +1,33 @@
+/*
+ * Which policy is meant: what root has put into force, what the running domain says, what the
+ * Migrantfile says.
+ */
+#ifndef COMMAND_POLICY_STATE_H
+#define COMMAND_POLICY_STATE_H
+
+#include <json-c/json.h>
+
+#include "command/project.h"
+#include "network/policy.h"
+
+/* True when the sandbox has a gateway: its guest runs or is paused. */
+bool policy_is_in_force(const struct project *project);
+
+/*
+ * The policy in the record of a running sandbox. EX_SOFTWARE, with the way out, when a change of it
+ * was cut short; EXIT_STATE when an older hook has written none.
+ */
+MUST_CHECK int policy_in_force(const struct record *record, struct policy *ret_policy,
+			       struct error *err);
+
+/*
+ * The wire of the sandbox, or what a new one would get. Errors as wire_choose().
+ */
+MUST_CHECK int policy_wire(const struct project *project, struct wire *ret_wire, struct error *err);
+
+/* `ports` as a list of texts, for those commands that answer in JSON. */
+json_object *policy_ports_json(const struct policy *policy);
+
+#define POLICY_DIFFERS_HINT "'migrant reload --policy' applies the Migrantfile's"
+
+#endif

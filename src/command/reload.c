@@ -1,0 +1,174 @@
+/*
+ * `migrant reload --policy`: the Migrantfile's `network:` for a guest that runs. Root changes the
+ * rules first and notes that; then the domain's metadata say the same. Killed in between, the two
+ * differ: `status` shows it, and the next reload, which does all of it anew, repairs it.
+ */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "command/helper.h"
+#include "command/policy_check.h"
+#include "command/policy_from_config.h"
+#include "command/policy_state.h"
+#include "domain/libvirt.h"
+#include "domain/live.h"
+
+/* True when @line is one of the lines of @text. */
+static bool has_line(const char *text, const char *line, size_t length)
+{
+	for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n')
+		if (strcspn(at, "\n") == length && strncmp(at, line, length) == 0)
+			return true;
+	return false;
+}
+
+/* Prints the lines that @text has and @other has not. Returns their number. */
+static unsigned int print_missing(const char *sign, const char *text, const char *other)
+{
+	unsigned int count = 0;
+	size_t length;
+
+	for (const char *at = text; *at; at += length, at += *at == '\n') {
+		length = strcspn(at, "\n");
+		if (has_line(other, at, length))
+			continue;
+		printf("%s %.*s\n", sign, (int)length, at);
+		count++;
+	}
+	return count;
+}
+
+static void print_changes(const struct policy *before, const struct policy *after,
+			  const struct wire *wire)
+{
+	_cleanup_strbuf_ struct strbuf old = STRBUF_INIT, new = STRBUF_INIT;
+
+	policy_describe(before, wire, &old);
+	policy_describe(after, wire, &new);
+	if (print_missing("-", strbuf_text(&old), strbuf_text(&new)) +
+		    print_missing("+", strbuf_text(&new), strbuf_text(&old)) ==
+	    0)
+		puts("the policy is already in force");
+}
+
+/* What a running guest keeps, whatever the Migrantfile says by now. */
+static void say_what_stays(const struct project *project)
+{
+	const struct config *config = &project->config;
+	virDomainInfo info;
+
+	if (virDomainGetInfo(project->domain.handle, &info) < 0)
+		return;
+	if (info.nrVirtCpu != config->cpus || info.maxMem != config->memory / 1024)
+		log_info("cpus and memory stay as they are until 'migrant halt' and 'migrant up'");
+}
+
+static int open_running(struct project *project, const struct invocation *invocation,
+			struct error *err)
+{
+	if (project_load(project, invocation, err) < 0 ||
+	    config_require_built(&project->config, err) < 0 ||
+	    project_lock(project, LOCK_SECONDS, err) < 0 || project_connect(project, err) < 0 ||
+	    project_find(project, err) < 0)
+		return -1;
+	/* A guest that is paused has its gateway as well. */
+	return policy_is_in_force(project) ? 0 : project_require_running(project, err);
+}
+
+/* The record, and the policy to compare with: of the running domain when root's is not known. */
+static int find_before(const struct project *project, const struct metadata *live,
+		       struct policy *ret_policy, struct error *err)
+{
+	_cleanup_record_ struct record record = {0};
+	_cleanup_error_ struct error unknown = ERROR_INIT;
+
+	if (record_load(project->config.name, &record, err) < 0) {
+		err->code = EX_SOFTWARE;
+		return error_prefix(err, "the running sandbox has no gateway");
+	}
+	if (!text_equal(record.uuid, live->uuid))
+		return error_set(err, EX_SOFTWARE, "the gateway is that of another sandbox");
+	if (policy_in_force(&record, ret_policy, &unknown) < 0) {
+		if (unknown.code == EXIT_STATE) {
+			error_move(err, &unknown);
+			return -1;
+		}
+		log_warning("%s; making it whole", unknown.message);
+		*ret_policy = live->policy;
+	}
+	return 0;
+}
+
+static int store(const struct project *project, const struct metadata *metadata,
+		 enum live_which which, const struct policy *policy, struct error *err)
+{
+	struct metadata changed = *metadata; /* borrows the texts */
+
+	changed.version = METADATA_VERSION;
+	changed.policy = *policy;
+	if (live_store_metadata(project->domain.handle, &changed, which, err) == 0)
+		return 0;
+	return error_hint(err, "the policy is in force; 'migrant reload --policy' again notes it");
+}
+
+static int apply(const struct project *project, const struct metadata *live,
+		 const struct policy *wanted, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf answer = STRBUF_INIT;
+	_cleanup_free_ char *document = NULL;
+	struct metadata changed = *live; /* borrows the texts */
+
+	changed.version = METADATA_VERSION;
+	changed.policy = *wanted;
+	document = metadata_document(&changed);
+	if (helper_tell("apply", project->config.name, document, &answer, err) < 0)
+		return error_prefix(err, "cannot change the policy");
+	if (store(project, live, LIVE_RUNNING, wanted, err) < 0)
+		return -1;
+	return store(project, &project->domain.definition.metadata, LIVE_DEFINITION, wanted, err);
+}
+
+static int reload_policy(const struct invocation *invocation, struct error *err)
+{
+	_cleanup_project_ struct project project = PROJECT_INIT;
+	_cleanup_metadata_ struct metadata live = {0};
+	struct policy before, wanted;
+
+	if (open_running(&project, invocation, err) < 0 ||
+	    live_metadata(project.domain.handle, &live, err) < 0 ||
+	    policy_check(&project.config, &live.wire, err) < 0 ||
+	    find_before(&project, &live, &before, err) < 0)
+		return -1;
+	policy_from_config(&project.config.network, &wanted);
+	if (apply(&project, &live, &wanted, err) < 0)
+		return -1;
+	print_changes(&before, &wanted, &live.wire);
+	say_what_stays(&project);
+	return 0;
+}
+
+static int run(const struct invocation *invocation, struct error *err)
+{
+	if (option_flag(invocation, "policy"))
+		return reload_policy(invocation, err);
+	error_set(err, EX_USAGE, "only 'reload --policy' is built into this version yet");
+	return error_hint(err, "'migrant halt' and 'migrant up' start the sandbox anew");
+}
+
+static const struct option options[] = {
+	{0, "policy", OPTION_FLAG, NULL, "apply `network:` to the running guest"},
+	{0},
+};
+
+const struct command command_reload = {
+	.name = "reload",
+	.group = "lifecycle",
+	.summary = "apply a changed Migrantfile to the running sandbox",
+	.details = "With --policy: the network policy, in one step; connections that are no longer "
+		   "allowed\n"
+		   "are cut, all others go on. Prints what has changed.\n",
+	.options = options,
+	.run = run,
+};
