@@ -1,0 +1,274 @@
+/*
+ * A process that was started while a share was mounted has a copy of that mount, unless it lay on a
+ * shared one. So namespaces are visited one by one: each is entered by a child of its own, which
+ * unmounts what it finds by descriptor, never by a name that somebody could give to another
+ * directory meanwhile.
+ */
+#include "share/everywhere.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+
+#include "base/file.h"
+#include "base/mount.h"
+#include "base/parse.h"
+#include "base/text.h"
+#include "share/loop.h"
+
+#define ROUNDS	       16 /* of unmounting: what lies below others appears when these are gone */
+#define NAMESPACES_MAX 4096
+#define USERS_MAX      8
+#define FILES_MAX      4096 /* looked at in one process */
+
+static bool is_loop(const struct remains *remains, unsigned int major, unsigned int minor)
+{
+	for (size_t i = 0; major == LOOP_MAJOR && i < remains->loop_count; i++)
+		if (remains->loops[i] == minor)
+			return true;
+	return false;
+}
+
+static bool matches(const struct remains *remains, const struct mount_entry *entry)
+{
+	return is_loop(remains, entry->major, entry->minor) ||
+	       (remains->below && text_starts(entry->point, remains->below));
+}
+
+static bool any_matches(const struct remains *remains, const struct mount_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (matches(remains, &list->items[i]))
+			return true;
+	return false;
+}
+
+/* By the working directory, for a name could lead elsewhere by now and /proc may not be there. */
+static int unmount_one(const struct mount_entry *entry)
+{
+	_cleanup_close_ int fd = open(entry->point, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int result;
+
+	if (fd < 0 || mount_id(fd) != entry->id || fchdir(fd) < 0)
+		return -1;
+	result = umount2(".", MNT_DETACH);
+	if (chdir("/") < 0)
+		abort();
+	return result;
+}
+
+/* Last mounted, first unmounted. Returns how many went. */
+static size_t unmount_round(const struct remains *remains, const struct mount_list *list)
+{
+	size_t done = 0;
+
+	for (size_t i = list->count; i-- > 0;)
+		if (matches(remains, &list->items[i]) && unmount_one(&list->items[i]) == 0)
+			done++;
+	return done;
+}
+
+static int unmount_here(const struct remains *remains, struct error *err)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		_cleanup_mounts_ struct mount_list list = {0};
+
+		if (mount_list_load("/proc/self/mountinfo", &list, err) < 0)
+			return -1;
+		if (!unmount_round(remains, &list))
+			return 0;
+	}
+	return 0;
+}
+
+/* In a namespace of somebody else's: what cannot be unmounted there (locked by its owner) stays. */
+static void unmount_there(const struct remains *remains, int namespace,
+			  const struct mount_list *list)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (setns(namespace, CLONE_NEWNS) == 0)
+			(void)unmount_round(remains, list);
+		_exit(0);
+	}
+	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+/* The namespaces that were seen already. */
+struct visited {
+	ino_t items[NAMESPACES_MAX];
+	size_t count;
+};
+
+static bool is_new(struct visited *visited, ino_t inode)
+{
+	for (size_t i = 0; i < visited->count; i++)
+		if (visited->items[i] == inode)
+			return false;
+	if (visited->count == NAMESPACES_MAX)
+		return false;
+	visited->items[visited->count++] = inode;
+	return true;
+}
+
+static DIR *open_proc(void)
+{
+	return opendir("/proc");
+}
+
+/* The next process of /proc; 0 at the end. */
+static pid_t next_process(DIR *proc)
+{
+	const struct dirent *entry;
+	uint64_t number;
+
+	while ((entry = readdir(proc)))
+		if (parse_number(entry->d_name, 1, INT32_MAX, &number) == 0)
+			return (pid_t)number;
+	return 0;
+}
+
+/* Calls @found for one process of every other mount namespace that has a mount of these. */
+static void visit(const struct remains *remains,
+		  void (*found)(const struct remains *remains, pid_t pid, int namespace,
+				const struct mount_list *list, void *data),
+		  void *data)
+{
+	_cleanup_closedir_ DIR *proc = open_proc();
+	_cleanup_free_ struct visited *visited = xcalloc(1, sizeof(*visited));
+	struct stat own;
+	pid_t pid;
+
+	if (!proc || stat("/proc/self/ns/mnt", &own) < 0 || !is_new(visited, own.st_ino))
+		return;
+	while ((pid = next_process(proc))) {
+		_cleanup_free_ char *path = text_format("/proc/%d/ns/mnt", (int)pid);
+		_cleanup_free_ char *info = text_format("/proc/%d/mountinfo", (int)pid);
+		_cleanup_error_ struct error ignored = ERROR_INIT;
+		_cleanup_mounts_ struct mount_list list = {0};
+		_cleanup_close_ int namespace = -1;
+		struct stat status;
+
+		if (stat(path, &status) < 0 || !is_new(visited, status.st_ino) ||
+		    mount_list_load(info, &list, &ignored) < 0 || !any_matches(remains, &list))
+			continue;
+		namespace = open(path, O_RDONLY | O_CLOEXEC);
+		if (namespace >= 0)
+			found(remains, pid, namespace, &list, data);
+	}
+}
+
+static void unmount_visited(const struct remains *remains, pid_t pid, int namespace,
+			    const struct mount_list *list, void *data)
+{
+	(void)pid;
+	(void)data;
+	unmount_there(remains, namespace, list);
+}
+
+int everywhere_unmount(const struct remains *remains, struct error *err)
+{
+	if (unmount_here(remains, err) < 0)
+		return -1;
+	visit(remains, unmount_visited, NULL);
+	return 0;
+}
+
+/* What a process is called; it chooses that itself, so printers escape it. */
+static char *process_name(pid_t pid)
+{
+	_cleanup_free_ char *path = text_format("/proc/%d/comm", (int)pid);
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+	char *name = NULL;
+
+	if (file_read(AT_FDCWD, path, 256, &name, NULL, &ignored) < 0)
+		return text_dup("gone");
+	name[strcspn(name, "\n")] = '\0';
+	return name;
+}
+
+static void note_mounted(const struct remains *remains, pid_t pid, int namespace,
+			 const struct mount_list *list, void *data)
+{
+	_cleanup_free_ char *name = process_name(pid);
+
+	(void)remains;
+	(void)namespace;
+	(void)list;
+	lines_addf(data, "process %d (%s) has it mounted", (int)pid, name);
+}
+
+/* Whether what @path names lies on one of the devices; no server is asked for it. */
+static bool is_on(const struct remains *remains, int dirfd, const char *path)
+{
+	struct statx status;
+
+	return statx(dirfd, path, AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_TYPE, &status) == 0 &&
+	       is_loop(remains, status.stx_dev_major, status.stx_dev_minor);
+}
+
+static bool has_open(const struct remains *remains, pid_t pid)
+{
+	_cleanup_free_ char *path = text_format("/proc/%d", (int)pid);
+	_cleanup_close_ int process = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = NULL;
+	const struct dirent *entry;
+	int files;
+
+	if (process < 0)
+		return false;
+	if (is_on(remains, process, "cwd") || is_on(remains, process, "root"))
+		return true;
+	files = openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = files < 0 ? NULL : fdopendir(files);
+	for (int i = 0; dir && i < FILES_MAX && (entry = readdir(dir)); i++)
+		if (entry->d_name[0] != '.' && is_on(remains, files, entry->d_name))
+			return true;
+	return false;
+}
+
+void everywhere_users(const struct remains *remains, struct lines *lines)
+{
+	_cleanup_closedir_ DIR *proc = open_proc();
+	pid_t pid;
+
+	visit(remains, note_mounted, lines);
+	while (proc && lines->count < USERS_MAX && (pid = next_process(proc))) {
+		_cleanup_free_ char *name = NULL;
+
+		if (pid == getpid() || !has_open(remains, pid))
+			continue;
+		name = process_name(pid);
+		lines_addf(lines, "process %d (%s) works in it", (int)pid, name);
+	}
+}
+
+static void note_found(const struct remains *remains, pid_t pid, int namespace,
+		       const struct mount_list *list, void *data)
+{
+	(void)remains;
+	(void)pid;
+	(void)namespace;
+	(void)list;
+	*(bool *)data = true;
+}
+
+bool everywhere_is_mounted(const struct remains *remains)
+{
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+	_cleanup_mounts_ struct mount_list list = {0};
+	bool found = mount_list_load("/proc/self/mountinfo", &list, &ignored) == 0 &&
+		     any_matches(remains, &list);
+
+	if (!found)
+		visit(remains, note_found, &found);
+	return found;
+}
