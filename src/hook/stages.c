@@ -17,6 +17,7 @@
 #include "hook/keeper.h"
 #include "hook/request.h"
 #include "hook/sandbox_dir.h"
+#include "hook/share_stage.h"
 #include "network/gateway.h"
 #include "network/wire.h"
 
@@ -54,11 +55,16 @@ static int write_record(const struct metadata *metadata, struct gateway *gateway
 static int remove_all(const char *name, struct error *err)
 {
 	_cleanup_free_ char *directory = sandbox_directory(name);
+	_cleanup_error_ struct error unmounting = ERROR_INIT;
+	int unmounted = share_stage_release(name, &unmounting);
 
 	/* First, for its sockets would keep the namespace. */
 	if (keeper_end(name, err) < 0 || gateway_remove(name, directory, err) < 0)
 		return -1;
-	return sandbox_directory_remove(name, err);
+	if (unmounted == 0)
+		return sandbox_directory_remove(name, err);
+	error_move(err, &unmounting);
+	return -1;
 }
 
 static int make_all(const struct metadata *metadata, struct error *err)
@@ -68,7 +74,7 @@ static int make_all(const struct metadata *metadata, struct error *err)
 	struct gateway gateway;
 
 	if (sandbox_directory_make(metadata->name, err) < 0 ||
-	    gateway_prepare(&sandbox, &gateway, err) < 0 ||
+	    gateway_prepare(&sandbox, &gateway, err) < 0 || share_stage_make(metadata, err) < 0 ||
 	    keeper_start(metadata, &gateway.control_address, err) < 0 ||
 	    sandbox_policy_store(metadata->name, &metadata->policy, err) < 0)
 		return -1;
@@ -107,6 +113,8 @@ static int start(const struct request *request, struct error *err)
 	if (!text_equal(record.uuid, metadata->uuid))
 		return error_set(err, EX_SOFTWARE, "the gateway of %s is another domain's",
 				 metadata->name);
+	if (share_stage_check(metadata->name, metadata->owner, err) < 0)
+		return -1;
 	return gateway_start(&sandbox, err);
 }
 
@@ -117,6 +125,13 @@ static void repair_keeper(const char *name)
 
 	if (keeper_repair(name, &err) < 0)
 		hook_error_print(&err);
+}
+
+/* Should: see once more, now that nobody can change it unseen, that the guest got what it was
+ * promised. */
+static int started(const struct request *request, struct error *err)
+{
+	return share_stage_check(request->metadata.name, request->metadata.owner, err);
 }
 
 /* Should: end a guest whose isolation is not what it was; repair the rest. */
@@ -132,6 +147,8 @@ static int reconnect(const struct request *request, struct error *err)
 	if (drift.isolation.count)
 		return error_set(err, EX_SOFTWARE, "the gateway of %s is not what it was: %s", name,
 				 drift.isolation.items[0]);
+	if (share_stage_check(name, record.owner, err) < 0)
+		return -1;
 	if (gateway_repair(name, directory, err) < 0)
 		return -1;
 	repair_keeper(name);
@@ -161,7 +178,7 @@ static const struct stage {
 	int (*run)(const struct request *request, struct error *err);
 	int (*run_by_name)(const char *name, struct error *err); /* instead, without the XML */
 } stages[] = {
-	{"prepare", prepare, NULL}, {"start", start, NULL},	{"started", NULL, NULL},
+	{"prepare", prepare, NULL}, {"start", start, NULL},	{"started", started, NULL},
 	{"stopped", NULL, NULL},    {"release", NULL, release}, {"reconnect", reconnect, NULL},
 	{"restore", nothing, NULL}, /* the XML is checked; `prepare` follows */
 	{"migrate", refuse, NULL},  {"attach", refuse, NULL},

@@ -158,6 +158,27 @@ static int check_format(const xmlNode *disk, struct error *err)
 	return 0;
 }
 
+/*
+ * Every part of it is in the table; that they go together is seen here. Without a <binary> of ours
+ * libvirt would start a virtiofsd that is root.
+ */
+static int check_filesystem(const xmlNode *node, const struct metadata *metadata, struct error *err)
+{
+	const char *directory = child_attribute(node, "source", "dir");
+	const char *tag = child_attribute(node, "target", "dir");
+
+	if (!text_equal(child_attribute(node, "driver", "type"), "virtiofs") ||
+	    !text_equal(child_attribute(node, "binary", "path"), SHARE_VIRTIOFSD))
+		return refuse("devices/filesystem", err);
+	for (size_t i = 0; i < metadata->share_count; i++) {
+		_cleanup_free_ char *source = share_source(metadata->name, i);
+
+		if (text_equal(source, directory) && text_equal(metadata->shares[i].tag, tag))
+			return 0;
+	}
+	return refuse("devices/filesystem/source@dir", err);
+}
+
 static int check_element(struct walk *walk, const xmlNode *node, unsigned int depth,
 			 struct error *err)
 {
@@ -176,6 +197,8 @@ static int check_element(struct walk *walk, const xmlNode *node, unsigned int de
 	result = count_element(walk, err);
 	if (result == 0 && text_equal(path, "devices/disk"))
 		result = check_format(node, err);
+	if (result == 0 && text_equal(path, "devices/filesystem"))
+		result = check_filesystem(node, walk->metadata, err);
 	if (result == 0)
 		result = check_attributes(walk, node, err);
 	if (result == 0)

@@ -162,6 +162,37 @@ static bool is_channel_path(const char *value, const struct metadata *metadata)
 	       !strstr(value, "/..") && text_ends(value, "/org.migrant.ready");
 }
 
+/* Memory that another process maps: virtiofsd, and only where there is one. */
+static bool is_memory_source(const char *value, const struct metadata *metadata)
+{
+	return metadata->share_count && text_equal(value, "memfd");
+}
+
+static bool is_memory_access(const char *value, const struct metadata *metadata)
+{
+	return metadata->share_count && text_equal(value, "shared");
+}
+
+/* Whose tag goes with which, whitelist.c compares. */
+static bool is_share_source(const char *value, const struct metadata *metadata)
+{
+	for (size_t i = 0; i < metadata->share_count; i++) {
+		_cleanup_free_ char *source = share_source(metadata->name, i);
+
+		if (text_equal(value, source))
+			return true;
+	}
+	return false;
+}
+
+static bool is_share_tag(const char *value, const struct metadata *metadata)
+{
+	for (size_t i = 0; i < metadata->share_count; i++)
+		if (text_equal(value, metadata->shares[i].tag))
+			return true;
+	return false;
+}
+
 static bool is_label_type(const char *value, const struct metadata *metadata)
 {
 	(void)metadata;
@@ -250,6 +281,10 @@ const struct whitelist_entry whitelist_entries[] = {
 	HARMLESS("currentMemory"),
 	ELEMENT("memoryBacking", 1),
 	ELEMENT("memoryBacking/nosharepages", 1),
+	ELEMENT("memoryBacking/source", 1),
+	CHECKED("memoryBacking/source@type", is_memory_source),
+	ELEMENT("memoryBacking/access", 1),
+	CHECKED("memoryBacking/access@mode", is_memory_access),
 	HARMLESS("memtune"),
 	HARMLESS("vcpu"),
 	HARMLESS("cputune"),
@@ -382,6 +417,28 @@ const struct whitelist_entry whitelist_entries[] = {
 	FREE("devices/channel/target@state"),
 	HARMLESS("devices/channel/alias"),
 	HARMLESS("devices/channel/address"),
+
+	ELEMENT("devices/filesystem", SHARE_MAX),
+	EXACTLY("devices/filesystem@type", "mount"),
+	EXACTLY("devices/filesystem@accessmode", "passthrough"),
+	ELEMENT("devices/filesystem/driver", 0),
+	EXACTLY("devices/filesystem/driver@type", "virtiofs"),
+	FREE("devices/filesystem/driver@queue"),
+	ELEMENT("devices/filesystem/binary", 0),
+	EXACTLY("devices/filesystem/binary@path", SHARE_VIRTIOFSD),
+	EXACTLY("devices/filesystem/binary@xattr", "off"),
+	ELEMENT("devices/filesystem/binary/cache", 0),
+	FREE("devices/filesystem/binary/cache@mode"),
+	ELEMENT("devices/filesystem/binary/sandbox", 0),
+	EXACTLY("devices/filesystem/binary/sandbox@mode", "namespace"),
+	ELEMENT("devices/filesystem/binary/thread_pool", 0),
+	FREE("devices/filesystem/binary/thread_pool@size"),
+	ELEMENT("devices/filesystem/source", 0),
+	CHECKED("devices/filesystem/source@dir", is_share_source),
+	ELEMENT("devices/filesystem/target", 0),
+	CHECKED("devices/filesystem/target@dir", is_share_tag),
+	HARMLESS("devices/filesystem/alias"),
+	HARMLESS("devices/filesystem/address"),
 
 	ELEMENT("devices/input", 2),
 	CHECKED("devices/input@type", is_input),

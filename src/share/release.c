@@ -1,0 +1,83 @@
+/*
+ * Taking shares away, whatever of them there is: no record is needed, for the devices bear the
+ * sandbox's mark and what is not on such a device is mounted in its directory.
+ */
+#include <string.h>
+
+#include "base/mount.h"
+#include "base/text.h"
+#include "share/everywhere.h"
+#include "share/loop.h"
+#include "share/mark.h"
+#include "share/shares.h"
+
+static char *directory_of(const char *name)
+{
+	return text_format("/run/migrant/%s/shares/", name);
+}
+
+/* The devices and the directory of one sandbox. */
+static int find_remains(const char *name, const char *below, unsigned int **ret_numbers,
+			struct remains *ret_remains, struct error *err)
+{
+	uid_t owner;
+
+	*ret_remains = (struct remains){.below = below};
+	if (mark_find(name, ret_numbers, &ret_remains->loop_count, &owner, err) < 0)
+		return -1;
+	ret_remains->loops = *ret_numbers;
+	return 0;
+}
+
+int shares_owner(const char *name, bool *ret_found, uid_t *ret_owner, struct error *err)
+{
+	_cleanup_free_ unsigned int *numbers = NULL;
+	size_t count = 0;
+
+	if (mark_find(name, &numbers, &count, ret_owner, err) < 0)
+		return -1;
+	*ret_found = count > 0;
+	return 0;
+}
+
+/* Devices that somebody uses still let go of themselves later. */
+static int report_left(const char *name, const char *below, struct lines *left, struct error *err)
+{
+	_cleanup_free_ unsigned int *numbers = NULL;
+	struct remains remains;
+
+	if (find_remains(name, below, &numbers, &remains, err) < 0)
+		return -1;
+	for (size_t i = 0; i < remains.loop_count; i++)
+		lines_addf(left, "/dev/loop%u is still in use", numbers[i]);
+	if (remains.loop_count || everywhere_is_mounted(&remains))
+		everywhere_users(&remains, left);
+	return 0;
+}
+
+/* The directory is removed after this, with what is in it: that must not be anybody's files. */
+static int check_unmounted(const char *below, struct error *err)
+{
+	_cleanup_mounts_ struct mount_list list = {0};
+
+	if (mount_list_load("/proc/self/mountinfo", &list, err) < 0)
+		return -1;
+	for (size_t i = 0; i < list.count; i++)
+		if (text_starts(list.items[i].point, below))
+			return error_set(err, EX_OSERR, "cannot unmount %s", list.items[i].point);
+	return 0;
+}
+
+int shares_release(const char *name, struct lines *left, struct error *err)
+{
+	_cleanup_free_ char *below = directory_of(name);
+	_cleanup_free_ unsigned int *numbers = NULL;
+	struct remains remains;
+
+	if (find_remains(name, below, &numbers, &remains, err) < 0 ||
+	    everywhere_unmount(&remains, err) < 0 || check_unmounted(below, err) < 0)
+		return -1;
+	for (size_t i = 0; i < remains.loop_count; i++)
+		loop_release(numbers[i]);
+	return report_left(name, below, left, err);
+}
