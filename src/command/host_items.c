@@ -36,6 +36,7 @@ struct program {
 
 static const struct program hook = {"migrant-hook", HOOK_PATH, 0755, false};
 static const struct program helper = {"migrant-helper", HELPER_PATH, 04750, true};
+static const struct program virtiofsd = {"migrant-virtiofsd", SHARE_VIRTIOFSD, 0755, false};
 
 /* -- group -- */
 
@@ -58,7 +59,7 @@ static int group_fix(struct error *err)
 	return process_run(&process, err);
 }
 
-/* -- hook and helper -- */
+/* -- hook, helper and virtiofsd's wrapper -- */
 
 /* The built program: in a build tree beside migrant, installed in its libexec directory. */
 static char *program_source(const struct program *program)
@@ -210,6 +211,21 @@ static int helper_fix(struct error *err)
 static int helper_remove(struct host_finding *found, struct error *err)
 {
 	return remove_file(helper.path, found, err);
+}
+
+static void virtiofsd_check(struct host_finding *found)
+{
+	program_check(&virtiofsd, found);
+}
+
+static int virtiofsd_fix(struct error *err)
+{
+	return program_fix(&virtiofsd, err);
+}
+
+static int virtiofsd_remove(struct host_finding *found, struct error *err)
+{
+	return remove_file(virtiofsd.path, found, err);
 }
 
 /* -- the link by which libvirt finds the hook -- */
@@ -384,6 +400,7 @@ const struct host_item host_items[] = {
 	{"mounts", mounts_check, mounts_fix, mounts_remove},
 	{"hook", hook_check, hook_fix, hook_remove},
 	{"helper", helper_check, helper_fix, helper_remove},
+	{"virtiofsd", virtiofsd_check, virtiofsd_fix, virtiofsd_remove},
 	{"hook link", link_check, link_fix, link_remove},
 	{"access", host_access_check, host_access_fix, host_access_remove},
 	{"daemon", host_daemon_check, host_daemon_fix, NULL},

@@ -56,7 +56,7 @@ def test_from_nothing(host):
     """Everything is made, a second time changes nothing, and exactly group libvirt may use it."""
     assert migrant(host, "doctor", user="dev").returncode == 69
     first = set_up(host)
-    assert {"hook", "helper", "hook link", "daemon", "pool", "access"} <= \
+    assert {"hook", "helper", "virtiofsd", "hook link", "daemon", "pool", "access"} <= \
         {name for name, state in first.items() if state == "changed"}
     pid = host.libvirtd_pid()
     assert pid

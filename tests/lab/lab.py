@@ -60,7 +60,7 @@ overlay() {
     mount -t overlay overlay -o "lowerdir=$1,upperdir=$base/upper$1,workdir=$base/work$1" "$1"
 }
 for d in /etc /usr/sbin /usr/local /home /usr/libexec /var/log; do mkdir -p "$d"; overlay "$d"; done
-for d in /var/lib/libvirt /var/cache/libvirt /var/log/libvirt; do
+for d in /var/lib/libvirt /var/lib/migrant /var/cache/libvirt /var/log/libvirt; do
     mkdir -p "$d" "$base/private$d"
     cp -a "$d/." "$base/private$d/"
     mount --bind "$base/private$d" "$d"
@@ -454,7 +454,7 @@ class Lab:
             "addresses": "ip -br addr",
             "namespaces": "ls /run/netns 2>/dev/null || true",
             "mounts": "cut -d' ' -f4- /proc/self/mountinfo | sort",
-            "loop devices": "losetup -l -n -O NAME,BACK-FILE 2>/dev/null | grep /var/lib/libvirt/ || true",
+            "loop devices": "losetup -l -n -O NAME,BACK-FILE 2>/dev/null | grep -E '/var/lib/(libvirt|migrant)/' || true",
             "sysctls": "sysctl -a 2>/dev/null | grep -E '^net\\.(ipv4|ipv6|bridge|netfilter)\\.' | "
                        "grep -E 'forward|rp_filter|redirects|proxy|disable_ipv6|route_localnet|accept_ra' | sort",
             "processes": "ps -eo comm= | grep -vE '^(ps|sh|sort|nsenter|sleep|grep|env|cut|sed)$' | sort",

@@ -71,8 +71,8 @@ static void live_domain_passes(void **state)
 /* What the program defines is what the hook lets start. */
 static void our_own_definitions_pass(void **state)
 {
-	static const char *const files[] = {"kvm-bios",	  "kvm-booted", "kvm-kernel",
-					    "kvm-nested", "kvm-uefi",	"tcg-kernel"};
+	static const char *const files[] = {"kvm-bios", "kvm-booted", "kvm-kernel", "kvm-nested",
+					    "kvm-uefi", "tcg-kernel", "tcg-shares"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
@@ -107,6 +107,57 @@ static void harmless_changes_pass(void **state)
 
 		if (parse("migrant-claude", text, &ours, &err) < 0)
 			fail_msg("%s: %s", cases[i].to, err.message);
+	}
+}
+
+/* What libvirt adds to a running sandbox's folders, and what nobody may change about them. */
+static void folders_are_ours(void **state)
+{
+	static const struct {
+		const char *from, *to;
+		bool passes;
+	} cases[] = {
+		{"<target dir=\"share0\"/>",
+		 "<target dir=\"share0\"/><alias name=\"fs0\"/><address type=\"pci\"/>", true},
+		{"xattr=\"off\"/>", "xattr=\"off\"><cache mode=\"always\"/></binary>", true},
+		{"claude/shares/0", "claude/shares/1", false},
+		{"claude/shares/0", "claude/shares/2", false},
+		{"claude/shares/0", "other/shares/0", false},
+		{"claude/shares/0", "claude/shares/0/..", false},
+		{"/run/migrant/claude/shares/0", "/", false},
+		{"<target dir=\"share0\"/>", "<target dir=\"share1\"/>", false},
+		{"<target dir=\"share0\"/>", "<target dir=\"x\"/>", false},
+		{"accessmode=\"passthrough\"", "accessmode=\"mapped\"", false},
+		{"filesystem type=\"mount\"", "filesystem type=\"ram\"", false},
+		{"type=\"virtiofs\"", "type=\"path\"", false},
+		{"/usr/sbin/migrant-virtiofsd", "/usr/lib/qemu/virtiofsd", false},
+		{"<binary path=\"/usr/sbin/migrant-virtiofsd\" xattr=\"off\"/>", "", false},
+		{"xattr=\"off\"", "xattr=\"on\"", false},
+		{"xattr=\"off\"/>", "xattr=\"off\"><sandbox mode=\"chroot\"/></binary>", false},
+		{"queue=\"1024\"/>", "queue=\"1024\"/><source socket=\"/x\"/>", false},
+		{"<source type=\"memfd\"/>", "<source type=\"file\"/>", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+		_cleanup_free_ char *text = NULL;
+		_cleanup_strbuf_ struct strbuf now = STRBUF_INIT;
+		const char *at;
+		bool ours = false;
+
+		assert_int_equal(file_read(AT_FDCWD, TESTS_DIR "/golden/domain/tcg-shares.xml",
+					   65536, &text, NULL, &err),
+				 0);
+		at = strstr(text, cases[i].from);
+		assert_non_null(at);
+		strbuf_add(&now, text, (size_t)(at - text));
+		strbuf_addf(&now, "%s%s", cases[i].to, at + strlen(cases[i].from));
+		if ((parse("migrant-claude", strbuf_text(&now), &ours, &err) == 0) !=
+		    cases[i].passes)
+			fail_msg("%s: %s", cases[i].to, err.message ? err.message : "passed");
+		if (!cases[i].passes)
+			assert_int_equal(err.code, EX_NOPERM);
 	}
 }
 
@@ -298,6 +349,7 @@ int main(void)
 		cmocka_unit_test(our_own_definitions_pass),
 		cmocka_unit_test(harmless_changes_pass),
 		cmocka_unit_test(changes_are_refused),
+		cmocka_unit_test(folders_are_ours),
 		cmocka_unit_test(stripped_domains_are_refused),
 		cmocka_unit_test(foreign_domains_are_let_alone),
 		cmocka_unit_test(document_types_are_refused),
