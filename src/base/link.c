@@ -101,22 +101,27 @@ int link_list(struct netlink *netlink, struct link **ret_links, size_t *ret_coun
 	return 0;
 }
 
+/* Asked for by name: a host with many links is not listed for one. */
 int link_find(struct netlink *netlink, const char *name, struct link *ret_link, bool *ret_found,
 	      struct error *err)
 {
-	_cleanup_free_ struct link *links = NULL;
-	size_t count = 0;
+	char buffer[NETLINK_REQUEST_MAX];
+	struct link_array array = {0};
+	struct nlmsghdr *message;
+	int result;
 
-	if (link_list(netlink, &links, &count, err) < 0)
-		return -1;
-	*ret_found = false;
-	for (size_t i = 0; i < count; i++) {
-		if (!text_equal(links[i].name, name))
-			continue;
-		*ret_link = links[i];
-		*ret_found = true;
-	}
-	return 0;
+	begin(buffer, RTM_GETLINK, 0, 0, &message);
+	mnl_attr_put_strz(message, IFLA_IFNAME, name);
+	result = netlink_ask(netlink, message, add_link, &array);
+	if (result < 0 && errno != ENODEV)
+		error_errno(err, EX_OSERR, "cannot look for the link %s", name);
+	else
+		result = 0;
+	*ret_found = array.count > 0;
+	if (array.count)
+		*ret_link = array.items[0];
+	free(array.items);
+	return result;
 }
 
 int link_get(struct netlink *netlink, const char *name, struct link *ret_link, struct error *err)

@@ -56,13 +56,19 @@ static int receive(struct netlink *netlink, mnl_cb_t each, void *data)
 	}
 }
 
-int netlink_request(struct netlink *netlink, struct nlmsghdr *message)
+int netlink_ask(struct netlink *netlink, struct nlmsghdr *message,
+		int (*answer)(const struct nlmsghdr *message, void *data), void *data)
 {
 	message->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
 	message->nlmsg_seq = ++netlink->sequence;
 	if (mnl_socket_sendto(netlink->socket, message, message->nlmsg_len) < 0)
 		return -1;
-	return receive(netlink, NULL, NULL);
+	return receive(netlink, answer, data);
+}
+
+int netlink_request(struct netlink *netlink, struct nlmsghdr *message)
+{
+	return netlink_ask(netlink, message, NULL, NULL);
 }
 
 void netlink_put_address(struct nlmsghdr *message, uint16_t type, const struct address *address)

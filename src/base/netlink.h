@@ -148,11 +148,15 @@ MUST_CHECK int rule_delete(struct netlink *netlink, const struct rule *rule, str
 MUST_CHECK int rule_list(struct netlink *netlink, struct rule **ret_rules, size_t *ret_count,
 			 struct error *err);
 
-/* For the files of this module: a request that is acknowledged, and one that is answered by many.
+/*
+ * For the files of this module: a request that is acknowledged, one that is answered once before
+ * that, and one that is answered by many.
  */
 #define NETLINK_REQUEST_MAX 2048
 struct nlmsghdr;
 MUST_CHECK int netlink_request(struct netlink *netlink, struct nlmsghdr *message);
+MUST_CHECK int netlink_ask(struct netlink *netlink, struct nlmsghdr *message,
+			   int (*answer)(const struct nlmsghdr *message, void *data), void *data);
 MUST_CHECK int netlink_dump(struct netlink *netlink, struct nlmsghdr *message,
 			    int (*each)(const struct nlmsghdr *message, void *data), void *data);
 /* An attribute that holds an address; one of another length is left alone. */

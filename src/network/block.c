@@ -116,27 +116,38 @@ int block_parse_config(const char *text, struct prefix *ret_pool, struct error *
 	return 0;
 }
 
-static bool is_used(const struct prefix_list *used, const struct prefix *block)
+/* Marks the blocks of @pool that share an address with @prefix. */
+static void mark_used(const struct prefix *pool, const struct prefix *prefix, bool *used)
 {
-	for (size_t i = 0; i < used->count; i++)
-		if (prefix_overlaps(&used->items[i], block))
-			return true;
-	return false;
+	uint32_t first = ntohl(pool->address.v4.s_addr);
+	uint32_t last = first | UINT32_MAX >> pool->length;
+	uint32_t from, to;
+
+	if (!prefix_overlaps(pool, prefix))
+		return;
+	from = ntohl(prefix->address.v4.s_addr);
+	to = prefix->length ? from + ((UINT32_C(1) << (32 - prefix->length)) - 1) : UINT32_MAX;
+	from = from < first ? 0 : (from - first) >> (32 - BLOCK_LENGTH);
+	to = ((to > last ? last : to) - first) >> (32 - BLOCK_LENGTH);
+	for (uint32_t i = from; i <= to; i++)
+		used[i] = true;
 }
 
+/* In one pass over each: a host with many sandboxes starts the next as fast as the first. */
 int block_find(const struct prefix *pool, const struct prefix_list *used, struct prefix *ret_block,
 	       struct error *err)
 {
 	uint32_t count = UINT32_C(1) << (BLOCK_LENGTH - pool->length);
+	_cleanup_free_ bool *is_used = xcalloc(count, sizeof(*is_used));
 	char text[PREFIX_TEXT_MAX];
 
+	for (size_t i = 0; i < used->count; i++)
+		mark_used(pool, &used->items[i], is_used);
 	for (uint32_t i = 0; i < count; i++) {
-		struct prefix block = {plus(&pool->address, i << (32 - BLOCK_LENGTH)),
-				       BLOCK_LENGTH};
-
-		if (is_used(used, &block))
+		if (is_used[i])
 			continue;
-		*ret_block = block;
+		*ret_block = (struct prefix){plus(&pool->address, i << (32 - BLOCK_LENGTH)),
+					     BLOCK_LENGTH};
 		return 0;
 	}
 	error_set(err, EX_TEMPFAIL, "no free addresses for another sandbox in %s",
