@@ -125,6 +125,19 @@ def test_a_grant_opens_what_it_names(shared_lab, receivers, name):
         assert (set(answers.values()) == {"open"}) == (at(LAN_PEER, "tcp 80") <= opened), answers
 
 
+@pytest.mark.parametrize("policy, closed", [
+    ({}, [*METADATA, WAN_HOST, LAN_HOST, LAN_PEER, "10.99.0.1", "198.18.0.9", "198.18.250.1", "240.1.1.1"]),
+    ({"isolate": False}, [*METADATA, WAN_HOST, LAN_HOST, "198.18.0.9", "198.18.250.1", "240.1.1.1"]),
+    ({"egress": "none"}, [*METADATA, WAN_HOST, LAN_PEER, "10.99.0.1", WEB]),
+])
+def test_the_gateway_says_what_is_closed(shared_lab, policy, closed):
+    """So nothing of it comes as far as the host's rules, which would be silent."""
+    with running(shared_lab, "a", policy=policy) as sandbox:
+        answers = probe(sandbox.guest, *[f"tcp {a} 80" for a in closed])
+        assert set(answers.values()) == {"Connection refused"}, answers
+        assert probe(sandbox.guest, f"icmp {closed[0]} 0") == {f"icmp {closed[0]} 0": "unreachable 13"}
+
+
 def test_what_is_closed_arrives_where_nothing_forbids_it(shared_lab, receivers):
     closed = set().union(*(c for _, _, c in CASES.values()))
     local = {t for t in closed if t.split()[1] in (LAN_HOST, WAN_HOST)}
