@@ -126,8 +126,9 @@ static int restart_dnsmasq(struct change *change, struct error *err)
 	if (file_read(AT_FDCWD, file, CONFIG_MAX, &old, NULL, &reading) == 0 &&
 	    text_equal(old, change->dnsmasq))
 		return 0;
-	if (file_replace(AT_FDCWD, file, change->dnsmasq, strlen(change->dnsmasq), 0600, err) < 0 ||
-	    dnsmasq_stop(file, err) < 0)
+	/* In this order: a file that is new says that no dnsmasq works with the old one. */
+	if (dnsmasq_stop(file, err) < 0 ||
+	    file_replace(AT_FDCWD, file, change->dnsmasq, strlen(change->dnsmasq), 0600, err) < 0)
 		return -1;
 	return dnsmasq_start(change->netns, file, err);
 }
