@@ -16,6 +16,7 @@ extern const struct command command_status;
 extern const struct command command_ssh;
 extern const struct command command_cp;
 extern const struct command command_ip;
+extern const struct command command_logs;
 extern const struct command command_provision;
 extern const struct command command_reload;
 extern const struct command command_policy;
@@ -40,6 +41,7 @@ const struct command *const commands[] = {
 	&command_ssh,
 	&command_cp,
 	&command_ip,
+	&command_logs,
 	&command_pubkey,
 	&command_provision,
 	&command_policy,

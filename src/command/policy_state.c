@@ -4,6 +4,9 @@
  */
 #include "command/policy_state.h"
 
+#include <string.h>
+
+#include "base/text.h"
 #include "network/choose.h"
 
 bool policy_is_in_force(const struct project *project)
@@ -37,12 +40,28 @@ int policy_wire(const struct project *project, struct wire *ret_wire, struct err
 json_object *policy_ports_json(const struct policy *policy)
 {
 	json_object *list = json_object_new_array();
+	char address[ADDRESS_TEXT_MAX];
 
 	for (size_t i = 0; i < policy->port_count; i++) {
-		_cleanup_strbuf_ struct strbuf port = STRBUF_INIT;
+		const struct policy_port *port = &policy->ports[i];
+		json_object *entry = json_object_new_object();
 
-		policy_port_canonical(&policy->ports[i], &port);
-		json_object_array_add(list, json_object_new_string(strbuf_text(&port)));
+		address_format(&port->bind, address);
+		json_object_object_add(entry, "bind", json_object_new_string(address));
+		json_object_object_add(entry, "host", json_object_new_int(port->host));
+		json_object_object_add(entry, "guest", json_object_new_int(port->guest));
+		json_object_array_add(list, entry);
 	}
 	return list;
+}
+
+char *policy_port_line(json_object *entry)
+{
+	const char *address = json_object_get_string(json_object_object_get(entry, "bind"));
+	const bool is_ipv6 = strchr(address, ':');
+
+	return text_format("%s%s%s:%d to port %d of the guest", is_ipv6 ? "[" : "", address,
+			   is_ipv6 ? "]" : "",
+			   json_object_get_int(json_object_object_get(entry, "host")),
+			   json_object_get_int(json_object_object_get(entry, "guest")));
 }

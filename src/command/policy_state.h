@@ -25,8 +25,11 @@ MUST_CHECK int policy_in_force(const struct record *record, struct policy *ret_p
  */
 MUST_CHECK int policy_wire(const struct project *project, struct wire *ret_wire, struct error *err);
 
-/* `ports` as a list of texts, for those commands that answer in JSON. */
+/* `ports` for those commands that answer in JSON: objects with bind, host, guest. */
 json_object *policy_ports_json(const struct policy *policy);
+
+/* One of them for people, "127.0.0.1:8080 to port 80 of the guest"; the caller frees. */
+char *policy_port_line(json_object *entry);
 
 #define POLICY_DIFFERS_HINT "'migrant reload --policy' applies the Migrantfile's"
 

@@ -149,13 +149,19 @@ static void print_line(const char *name, const char *value)
 	printf("%s:%*s%s\n", name, (int)(LABEL_WIDTH - strlen(name)), "", shown);
 }
 
+static char *entry_line(const char *name, json_object *entry)
+{
+	if (text_equal(name, "shares"))
+		return share_line(entry);
+	if (text_equal(name, "ports"))
+		return policy_port_line(entry);
+	return text_dup(json_object_get_string(entry));
+}
+
 static void print_array(const char *name, json_object *array)
 {
 	for (size_t i = 0; i < json_object_array_length(array); i++) {
-		json_object *entry = json_object_array_get_idx(array, i);
-		_cleanup_free_ char *line = text_equal(name, "shares")
-						    ? share_line(entry)
-						    : text_dup(json_object_get_string(entry));
+		_cleanup_free_ char *line = entry_line(name, json_object_array_get_idx(array, i));
 
 		print_line(name, line);
 	}

@@ -171,6 +171,7 @@ const struct up_step up_steps[] = {
 	{STEP("policy",    NULL,            NULL,            up_policy,        NULL)},
 	{STEP("box",       NULL,            is_started_anew, up_box,           NULL)},
 	{STEP("preflight", NULL,            is_started_anew, up_preflight,     NULL)},
+	{STEP("ports",     NULL,            is_started_anew, up_ports,         NULL)},
 	{STEP("shares",    NULL,            needs_folders,   up_look_shares,   NULL)},
 	{STEP("clear",     what_clear,      is_leftover,     up_clear,         NULL)},
 	{STEP("claim",     what_claim,      is_fresh,        up_claim,         up_claim_undo),

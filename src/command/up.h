@@ -85,6 +85,7 @@ int up_find(struct up *up, struct error *err);
 int up_policy(struct up *up, struct error *err);
 int up_box(struct up *up, struct error *err);
 int up_preflight(struct up *up, struct error *err);
+int up_ports(struct up *up, struct error *err); /* up_ports.c */
 
 /* Making (up_make.c). */
 int up_claim(struct up *up, struct error *err);

@@ -58,7 +58,7 @@ def log_lines(sandbox, user="dev"):
 def wait_for(condition, seconds=5):
     until = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < until, "it did not come"
+        assert time.monotonic() < until, f"it did not come: {found}"
         time.sleep(0.05)
     return found
 
