@@ -21,8 +21,8 @@ BUILD = pathlib.Path(os.environ.get("MIGRANT_BUILD", SOURCE / "build-dev"))
 # What can notice, quickest first.
 SUITES = {
     "wire": ["test_frames.py", "test_attacks.py", "test_services.py", "test_isolation.py"],
-    "gateway": ["test_attacks.py", "test_services.py", "test_isolation.py", "test_frames.py"],
-    "host": ["test_attacks.py", "test_isolation.py", "test_services.py"],
+    "gateway": ["test_attacks.py", "test_services.py", "test_isolation.py", "test_frames.py", "test_grants.py", "test_withdrawal.py"],
+    "host": ["test_host_rules.py", "test_attacks.py", "test_isolation.py", "test_services.py"],
 }
 PROGRAMS = ["migrant", "migrant-hook", "migrant-helper", "tests/probe"]
 

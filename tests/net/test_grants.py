@@ -8,13 +8,16 @@ import contextlib
 import json
 
 import pytest
+from scapy.all import ICMP, IP, Ether
 
-from conftest import GATEWAY, GUEST, HELPER, Sandbox, probe, running
-from lab import LAN_HOST, LAN_PEER, LAN_ROUTER, RESOLVER, ROUTED_PEER, WAN_HOST, WEB
+from conftest import GATEWAY, GUEST, GUEST_MAC, Sandbox, probe, running, send_frames
+from flows import flow, still_works
+from lab import LAN_HOST, LAN_PEER, LAN_ROUTER, RESOLVER, ROUTED_PEER, WAN_HOST, WEB, stop
 from test_services import ask
 from watch import Arrivals
 
 EVERYTHING = [f"{kind} {port}" for kind in ("tcp", "udp") for port in (80, 443, 5432)] + ["icmp 0"]
+GATEWAY_MAC = "52:54:00:6d:67:01"
 METADATA = ["169.254.169.254", "100.100.100.200", "168.63.129.16"]
 
 
@@ -135,6 +138,7 @@ def test_the_gateway_says_what_is_closed(shared_lab, policy, closed):
     with running(shared_lab, "a", policy=policy) as sandbox:
         answers = probe(sandbox.guest, *[f"tcp {a} 80" for a in closed])
         assert set(answers.values()) == {"Connection refused"}, answers
+        assert probe(sandbox.guest, "tcp 198.18.0.1 80") == {"tcp 198.18.0.1 80": "timeout"}  # another way out
         assert probe(sandbox.guest, f"icmp {closed[0]} 0") == {f"icmp {closed[0]} 0": "unreachable 13"}
 
 
@@ -145,6 +149,32 @@ def test_what_is_closed_arrives_where_nothing_forbids_it(shared_lab, receivers):
     probe(shared_lab.host, *remote)
     probe(shared_lab.lan, *local)
     assert receivers.take() >= remote | local
+
+
+@pytest.mark.parametrize("address", [WEB, LAN_PEER])
+def test_a_ping_is_all_of_icmp(shared_lab, address):
+    """A grant of every port means TCP, UDP and ping; the Internet as well."""
+    def ask_for(kind):
+        return Ether(src=GUEST_MAC, dst=GATEWAY_MAC) / IP(src=GUEST, dst=address) / ICMP(type=kind, id=7)
+
+    machine, link = (shared_lab.internet, "wan") if address == WEB else (shared_lab.lan, "lan")
+    with running(shared_lab, "a", policy={"allow": [f"lan {LAN_PEER}"]}) as sandbox:
+        for kind, arrives in ((8, {"icmp"}), (13, set()), (15, set()), (17, set())):
+            with Arrivals(machine, f'iifname "{link}" ip daddr {address}') as seen:
+                send_frames(sandbox.guest, ask_for(kind))
+                assert seen.to(address) == arrives, kind
+
+
+@pytest.mark.parametrize("address", [WEB, LAN_PEER])
+def test_the_guests_errors_arrive(shared_lab, address):
+    """Its kernel says that nobody listens any more."""
+    machine = shared_lab.internet if address == WEB else shared_lab.lan
+    with running(shared_lab, "a", policy={"allow": [f"lan {LAN_PEER} udp/7000"]}) as sandbox, \
+            flow(sandbox.guest, machine, "udp", address, 7000) as (near, far):
+        still_works(near, far, "before")
+        stop(near.popen)
+        far.says("anybody?")
+        assert far.hears() == "closed Connection refused"
 
 
 FORWARDS = {"allow": [f"forward tcp/11434 to {LAN_PEER}:80", f"forward udp/5000 to {ROUTED_PEER}:4242"]}
