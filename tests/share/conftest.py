@@ -142,9 +142,10 @@ def descriptions(lab, uid):
 
 
 def mounts(lab):
-    """Of the host: [(point, options, device)] of everything below a share or on a loop device."""
+    """Of the lab: [(point, options, device)] of everything below a share or on a loop device."""
     lines = [line.split(" ") for line in lab.host.run("cat", "/proc/self/mountinfo").stdout.splitlines()]
-    return [(l[4], l[5], l[2]) for l in lines if l[2].startswith("7:") or "/shares/" in l[4]]
+    return [(l[4], l[5], l[2]) for l in lines
+            if (l[2].startswith("7:") or "/shares/" in l[4]) and l[4] not in getattr(lab, "foreign", ())]
 
 
 @contextlib.contextmanager
@@ -169,6 +170,7 @@ def shared_lab(build):
         shutil.copy(build / "migrant-virtiofsd", lab.base / "program")
         lab.host.run("install", "-m", "755", lab.base / "program", VIRTIOFSD)
         lab.host.run("mkdir", "-m", "711", "/run/migrant", "/run/netns")
+        lab.foreign = {point for point, _, _ in mounts(lab)}  # of the machine that the tests run on
         yield lab
 
 
@@ -181,3 +183,25 @@ def lab(shared_lab):
     assert shared_lab.host.run("ls", "-A", "/run/migrant").stdout == ""
     assert mounts(shared_lab) == []
     forget(shared_lab)
+
+
+@contextlib.contextmanager
+def made(lab, name="a", *shares, **options):
+    """As running(), but without a wire: only what is made in `prepare`, and virtiofsd."""
+    sandbox = Sandbox(lab, name, *(shares or (share(),)), **options).make_project()
+    try:
+        sandbox.hook("prepare")
+        sandbox.virtiofs = sandbox.serve()
+        yield sandbox
+    finally:
+        sandbox.down()
+
+
+def refused(sandbox, code, *words):
+    """`prepare` must fail so, and leave nothing."""
+    result = sandbox.hook("prepare", check=False)
+    assert f"migrant-hook: [{code}]" in result.stderr, result.stderr
+    for word in words:
+        assert word in result.stderr, result.stderr
+    sandbox.hook("release", "end")
+    assert mounts(sandbox.lab) == []
