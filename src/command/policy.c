@@ -33,6 +33,8 @@ static int find_in_force(struct view *view, struct error *err)
 		err->code = EX_SOFTWARE;
 		return error_prefix(err, "the running sandbox has no gateway");
 	}
+	if (!text_equal(record.uuid, view->project.domain.definition.metadata.uuid))
+		return error_set(err, EX_SOFTWARE, "the gateway is that of another sandbox");
 	return policy_in_force(&record, &view->policy, err);
 }
 

@@ -21,7 +21,7 @@
 /* What a verb works on. */
 struct verb_args {
 	const char *name;
-	const char *input; /* with takes_input */
+	const char *input; /* of verbs that need INPUT */
 	size_t length;
 };
 

@@ -11,9 +11,9 @@
 
 static void clear_host_bits(struct prefix *prefix)
 {
-	uint32_t mask = prefix->length ? UINT32_MAX << (32 - prefix->length) : 0;
-
 	if (prefix->address.family != AF_INET6) {
+		uint32_t mask = prefix->length ? UINT32_MAX << (32 - prefix->length) : 0;
+
 		prefix->address.v4.s_addr &= htonl(mask);
 		return;
 	}

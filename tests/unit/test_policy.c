@@ -8,6 +8,7 @@
 
 #include "base/strbuf.h"
 #include "base/text.h"
+#include "command/policy_check.h"
 #include "command/policy_from_config.h"
 #include "config/config.h"
 #include "golden.h"
@@ -264,6 +265,76 @@ static void too_much_is_refused(void **state)
 	assert_int_equal(policy_parse(strbuf_text(&ports), &policy, &err), -1);
 }
 
+static struct address address(const char *text)
+{
+	struct address result;
+
+	assert_int_equal(parse_address(text, &result), 0);
+	return result;
+}
+
+/* What is wrong on a host with these addresses; place NULL: nothing. */
+static void a_host_has_a_say(void **state)
+{
+	static const struct {
+		const char *text, *place, *message;
+	} cases[] = {
+		{"network: {allow: [lan 192.168.1.10]}\n", "1:19",
+		 "192.168.1.10 is this host's own, which is closed to sandboxes"},
+		{"network: {allow: [lan 192.168.1.10 tcp/22]}\n", "1:19",
+		 "192.168.1.10 is this host's own, which is closed to sandboxes"},
+		{"network: {allow: [lan 8.8.8.8, 'forward tcp/1 to 5.9.1.2:80']}\n", "1:32",
+		 "5.9.1.2 is this host's own, which is closed to sandboxes"},
+		{"network: {ipv6: nat, allow: ['lan 2001:db8::2']}\n", "1:30",
+		 "2001:db8::2 is this host's own, which is closed to sandboxes"},
+		{"network: {allow: [lan 10.213.0.1]}\n", "1:19",
+		 "10.213.0.1 is on the sandbox's own wire"},
+		{"network: {allow: ['forward tcp/1 to 10.213.0.2:1']}\n", "1:19",
+		 "10.213.0.2 is on the sandbox's own wire"},
+		{"network: {allow: [lan 198.19.255.254]}\n", "1:19",
+		 "198.19.255.254 is one of the links between host and sandboxes"},
+		{"network: {ports: ['192.168.1.11:80:80']}\n", "1:19",
+		 "the host has no address 192.168.1.11"},
+		{"network: {ports: ['[2001:db8::3]:80:80']}\n", "1:19",
+		 "the host has no address 2001:db8::3"},
+		{"network: {allow: [host tcp/22, lan 192.168.1.11, lan 198.20.0.1, lan "
+		 "10.213.0.4]}\n",
+		 NULL, NULL},
+		{"network: {ports: ['80:80', '192.168.1.10:81:80', '0.0.0.0:82:80', '[::]:83:80',"
+		 " '[2001:db8::2]:84:80', '127.0.0.9:85:80']}\n",
+		 NULL, NULL},
+	};
+	const struct address own[] = {address("5.9.1.2"), address("192.168.1.10"),
+				      address("2001:db8::2")};
+	const struct wire wire = sample_wire();
+	struct prefix pool;
+	const struct policy_surroundings host = {&wire, &pool, own, ARRAY_SIZE(own)};
+
+	(void)state;
+	assert_int_equal(parse_prefix("198.18.0.0/15", &pool), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_config_ struct config config = {0};
+		_cleanup_error_ struct error err = ERROR_INIT;
+		_cleanup_free_ char *place = NULL;
+
+		assert_int_equal(config_parse("/home/dev/p", "Migrantfile", cases[i].text,
+					      strlen(cases[i].text), &config, &err),
+				 0);
+		if (!cases[i].place) {
+			if (policy_check_among(&config, &host, &err) < 0)
+				fail_msg("%s", err.message);
+			continue;
+		}
+		place = text_format("Migrantfile:%s", cases[i].place);
+		assert_int_equal(policy_check_among(&config, &host, &err), -1);
+		assert_int_equal(err.code, EX_CONFIG);
+		assert_string_equal(err.message, cases[i].message);
+		assert_string_equal(err.place, place);
+		if (strstr(err.message, "host's own"))
+			assert_non_null(strstr(err.hint, "`host PROTO/PORT`"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +345,7 @@ int main(void)
 		cmocka_unit_test(bad_policies_are_refused),
 		cmocka_unit_test(good_policies_are_accepted),
 		cmocka_unit_test(too_much_is_refused),
+		cmocka_unit_test(a_host_has_a_say),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
