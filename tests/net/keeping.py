@@ -29,6 +29,26 @@ def peer(machine, *arguments, timeout=120):
     return machine.run("/usr/bin/python3", HERE / "peer.py", *arguments, timeout=timeout).stdout
 
 
+class Talk:
+    """A program of peer.py that is talked to by lines."""
+
+    def __init__(self, machine, verb, address, port):
+        self.popen = machine.spawn("/usr/bin/python3", HERE / "peer.py", verb, address, port, stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, text=True)
+        assert self.popen.stdout.readline() == "ready\n"
+
+    def say(self, line):
+        self.popen.stdin.write(line + "\n")
+        self.popen.stdin.flush()
+        return self.popen.stdout.readline().strip()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        stop(self.popen)
+
+
 def keeper_pid(sandbox):
     """Its number inside the host."""
     return int(sandbox.lab.host.run("cat", f"/run/migrant/{sandbox.name}/keeper.pid").stdout.split()[0])

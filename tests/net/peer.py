@@ -11,10 +11,13 @@
     peer.py many ADDRESS PORT COUNT             COUNT connections at once; prints how many echo
     peer.py udp ADDRESS PORT COUNT              COUNT datagrams, one after the other; prints "ADDRESS:PORT" of each answer
     peer.py flood ADDRESS PORT COUNT PORTS      COUNT datagrams from PORTS ports, no answer awaited
+    peer.py talk ADDRESS PORT                   one connection; each line of the input is sent, the answer printed, or "closed"
+    peer.py knock ADDRESS PORT                  connects again and again until the input ends; prints how often it was refused, and not
     peer.py hold ADDRESS PORT COUNT             COUNT connections that send until nothing goes; prints "held" and how much, stays
 """
 
 import hashlib
+import select
 import socket
 import socketserver
 import struct
@@ -144,5 +147,25 @@ def hold(address, port, count):
     threading.Event().wait()
 
 
+def talk(address, port):
+    with socket.create_connection((address, int(port)), timeout=20) as s:
+        print("ready", flush=True)
+        for line in sys.stdin:
+            try:
+                s.sendall(line.encode())
+                print(s.recv(len(line)).decode().strip() or "closed", flush=True)
+            except ConnectionError:
+                print("closed", flush=True)
+
+
+def knock(address, port):
+    counts = [0, 0]
+    print("ready", flush=True)
+    while not select.select([sys.stdin], [], [], 0.002)[0]:
+        with socket.socket() as s:
+            counts[s.connect_ex((address, int(port))) == 0] += 1
+    print(*counts, flush=True)
+
+
 verb, *arguments = sys.argv[1:]
-{"serve": serve, "digest": digest, "fetch": fetch, "many": many, "udp": udp, "flood": flood, "hold": hold}[verb](*arguments)
+{"serve": serve, "digest": digest, "fetch": fetch, "many": many, "udp": udp, "flood": flood, "hold": hold, "talk": talk, "knock": knock}[verb](*arguments)

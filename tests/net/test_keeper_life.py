@@ -5,8 +5,8 @@ import subprocess
 import pytest
 
 from conftest import GATEWAY, HELPER, HERE, Sandbox, probe, running
-from keeping import POLICY, keeper_pid, keepers, peer, service, verify, wait_for
-from lab import WEB, differences, stop
+from keeping import POLICY, Talk, keeper_pid, keepers, log_lines, peer, service, verify, wait_for
+from lab import LAN_PEER, WEB, differences, stop
 
 def test_a_taken_port_fails_prepare_and_leaves_nothing(lab):
     before = lab.snapshot()
@@ -97,3 +97,74 @@ def test_it_cannot_be_called_by_anybody(lab):
     assert result.returncode == 77 and "started by the hook" in result.stderr
     result = lab.host.run("/usr/sbin/migrant-hook", "--keeper", "../a", check=False)
     assert result.returncode == 64
+
+
+# -- other orders ----------------------------------------------------------------------------------
+
+
+FIRST = {"allow": ["host tcp/8080"], "ports": ["8090:80"]}
+
+
+@pytest.fixture
+def other_orders(lab):
+    with running(lab, "orders", policy=FIRST) as sandbox, service(lab.host, "echo", 8080), \
+            service(sandbox.guest, "echo", 80, address="0.0.0.0"), \
+            Talk(sandbox.guest, "talk", GATEWAY, 8080) as out, Talk(lab.host, "talk", "127.0.0.1", 8090) as back:
+        assert out.say("one") == back.say("one") == "one"
+        yield sandbox, out, back
+
+
+def test_what_is_no_concern_of_its_cuts_nothing(other_orders):
+    sandbox, out, back = other_orders
+    pid = keeper_pid(sandbox)
+    sandbox.apply(FIRST | {"egress": "none"})
+    assert keeper_pid(sandbox) == pid and out.say("two") == back.say("two") == "two"
+
+
+def test_another_keeper_takes_over_without_a_gap(other_orders, lab):
+    sandbox, out, back = other_orders
+    pid = keeper_pid(sandbox)
+    with Talk(lab.host, "knock", "127.0.0.1", 8090) as host, Talk(sandbox.guest, "knock", GATEWAY, 8080) as guest:
+        sandbox.apply({"allow": ["host tcp/8080", "host udp/8080"], "ports": ["8090:80", "8091:80"]})
+        refused = [host.say("end").split(), guest.say("end").split()]
+    assert all(int(no) == 0 and int(yes) > 10 for no, yes in refused), refused
+    assert keeper_pid(sandbox) != pid and keepers(lab, "orders") == [str(keeper_pid(sandbox))] and verify(sandbox) == []
+    assert out.say("two") == back.say("two") == "closed"
+    for port in (8090, 8091):
+        assert peer(lab.host, "many", "127.0.0.1", port, 3) == "3\n"
+    probe(sandbox.guest, f"tcp {LAN_PEER} 77")
+    wait_for(lambda: any(e.get("port") == 77 for e in log_lines(sandbox)))
+    sandbox.apply({})
+    assert probe(lab.host, "tcp 127.0.0.1 8090", "tcp 127.0.0.1 8091") == \
+        {f"tcp 127.0.0.1 {port}": "Connection refused" for port in (8090, 8091)}
+    wait_for(lambda: probe(sandbox.guest, f"tcp {GATEWAY} 8080")[f"tcp {GATEWAY} 8080"] != "open")
+
+
+def test_orders_that_cannot_be_followed_leave_the_old_keeper(other_orders, lab):
+    sandbox, out, back = other_orders
+    pid = keeper_pid(sandbox)
+    with service(lab.host, "echo", 8091):
+        result = sandbox.apply({"allow": ["host tcp/8080"], "ports": ["8090:80", "8091:80"]}, check=False)
+    assert result.returncode == 69 and "cannot listen on port 8091 of 127.0.0.1" in result.stderr, result.stderr
+    assert keepers(lab, "orders") == [str(pid)] and keeper_pid(sandbox) == pid and verify(sandbox) == []
+    assert out.say("two") == back.say("two") == "two"
+    lab.host.run("kill", "-9", str(pid))
+    wait_for(lambda: verify(sandbox))
+    sandbox.hook("reconnect")  # with the orders that it had
+    assert peer(lab.host, "many", "127.0.0.1", 8090, 3) == "3\n"
+    assert probe(lab.host, "tcp 127.0.0.1 8091") == {"tcp 127.0.0.1 8091": "Connection refused"}
+
+
+def test_nobody_inherits_from_a_process_that_root_did_not_note(other_orders, lab):
+    """A process that says it is the keeper, and has a listening socket at hand."""
+    sandbox, *_ = other_orders
+    script = ("import socket,time\ns=socket.create_server(('127.0.0.1',8092))\nprint('ready',flush=True)\ntime.sleep(1000)")
+    impostor = lab.host.spawn("bash", "-c", f"exec -a migrant-keeper /usr/bin/python3 -c \"{script}\" --keeper orders",
+                              user="other", stdout=subprocess.PIPE, text=True)
+    try:
+        assert impostor.stdout.readline() == "ready\n"
+        result = sandbox.apply({"ports": ["8092:80"]}, check=False)
+        assert result.returncode == 69 and "8092" in result.stderr
+        assert impostor.poll() is None
+    finally:
+        stop(impostor)
