@@ -15,6 +15,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "hook/network_log.h"
 #include "hook/protocol.h"
 
 #define HOOKS_DIR     "/etc/libvirt/hooks"
@@ -320,6 +321,7 @@ static int run_fix(struct error *err)
 
 static int run_remove(struct host_finding *found, struct error *err)
 {
+	rmdir(NETWORK_LOG_DIR); /* stays while a halted sandbox has a log in it */
 	if (unlink(TMPFILES_CONF) < 0 && errno != ENOENT)
 		return error_errno(err, EX_IOERR, "cannot remove %s", TMPFILES_CONF);
 	if (access(RUN_DIR, F_OK) < 0)
