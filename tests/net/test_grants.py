@@ -367,3 +367,38 @@ def test_questions_are_capped(shared_lab):
         sandbox.guest.run("/usr/bin/python3", "-c", script)
         counted = sandbox.inside("nft", "list", "counter", "ip", "count", "c").stdout
         assert 1 <= int(counted.split("packets ")[1].split()[0]) <= 10
+
+
+# Whom dnsmasq may ask: as its user, in its namespace, without it.
+
+def ask_as_dnsmasq(sandbox, address, port=53):
+    script = f"import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x' * 40, ('{address}', {port}))"
+    user = sandbox.lab.host.run("id", "-u", "dnsmasq").stdout.strip()
+    sandbox.inside("setpriv", "--reuid", user, "--clear-groups", "/usr/bin/python3", "-c", script, check=False)
+
+
+@pytest.mark.parametrize("policy, asked", [
+    ({}, {f"udp {RESOLVER} 53", "udp 1.1.1.1 53"}),
+    ({"dns": ["1.1.1.1"]}, {"udp 1.1.1.1 53"}),
+    ({"egress": "none"}, set()),
+    ({"egress": "none", "dns": ["1.1.1.1"]}, set()),
+])
+def test_dnsmasq_asks_whom_the_policy_names(shared_lab, receivers, policy, asked):
+    with running(shared_lab, "a", policy=policy) as sandbox:
+        for address, port in ((RESOLVER, 53), ("1.1.1.1", 53), (RESOLVER, 80)):
+            ask_as_dnsmasq(sandbox, address, port)
+        assert receivers.take() == asked
+
+
+def test_no_resolver_is_needed_to_ask_nobody(shared_lab):
+    before = shared_lab.host.run("cat", "/etc/resolv.conf").stdout
+    shared_lab.host.run("tee", "/etc/resolv.conf", input="nameserver 127.0.0.53\n")
+    try:
+        sandbox = Sandbox(shared_lab, "a")
+        result = sandbox.hook("prepare", check=False)
+        sandbox.down()
+        assert result.returncode and "no resolver" in result.stderr
+        with running(shared_lab, "a", policy={"egress": "none", "allow": [f"lan {LAN_PEER}"]}) as sandbox:
+            assert probe(sandbox.guest, f"tcp {LAN_PEER} 80") == {f"tcp {LAN_PEER} 80": "open"}
+    finally:
+        shared_lab.host.run("tee", "/etc/resolv.conf", input=before)
