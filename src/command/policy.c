@@ -166,7 +166,7 @@ static void print_people(const struct view *view, const char *words, const char 
 		log_info("'%s' does not run: this is what the Migrantfile says",
 			 view->project.config.name);
 	else if (!policy_equal(&view->policy, &view->migrantfile))
-		log_info("the Migrantfile says otherwise: " POLICY_DIFFERS_HINT);
+		log_info("%s", POLICY_OUTDATED);
 }
 
 static int run_show(const struct invocation *invocation, struct error *err)

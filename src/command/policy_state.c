@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "command/policy_from_config.h"
 #include "network/choose.h"
 
 bool policy_is_in_force(const struct project *project)
@@ -27,6 +28,20 @@ int policy_in_force(const struct record *record, struct policy *ret_policy, stru
 		return error_hint(err, "'migrant reload --policy' makes it whole");
 	}
 	return policy_parse(record->policy, ret_policy, err);
+}
+
+bool policy_is_outdated(const struct project *project)
+{
+	_cleanup_record_ struct record record = {0};
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+	struct policy in_force, wanted;
+
+	if (!policy_is_in_force(project) ||
+	    record_load(project->config.name, &record, &ignored) < 0 ||
+	    policy_in_force(&record, &in_force, &ignored) < 0)
+		return false;
+	policy_from_config(&project->config.network, &wanted);
+	return !policy_equal(&in_force, &wanted);
 }
 
 int policy_wire(const struct project *project, struct wire *ret_wire, struct error *err)

@@ -20,6 +20,9 @@ bool policy_is_in_force(const struct project *project);
 MUST_CHECK int policy_in_force(const struct record *record, struct policy *ret_policy,
 			       struct error *err);
 
+/* True when the policy in force is known and the Migrantfile has another one. */
+bool policy_is_outdated(const struct project *project);
+
 /*
  * The wire of the sandbox, or what a new one would get. Errors as wire_choose().
  */
@@ -31,6 +34,7 @@ json_object *policy_ports_json(const struct policy *policy);
 /* One of them for people, "127.0.0.1:8080 to port 80 of the guest"; the caller frees. */
 char *policy_port_line(json_object *entry);
 
-#define POLICY_DIFFERS_HINT "'migrant reload --policy' applies the Migrantfile's"
+#define POLICY_OUTDATED \
+	"the Migrantfile has another network policy: 'migrant reload --policy' applies it"
 
 #endif

@@ -67,16 +67,12 @@ static void find_policy(const struct project *project, const struct record *reco
 }
 
 /* What is no drift, but worth knowing. */
-static json_object *list_notes(const struct project *project, const struct policy *policy)
+static json_object *list_notes(const struct project *project)
 {
 	json_object *list = json_object_new_array();
-	struct policy wanted;
 
-	policy_from_config(&project->config.network, &wanted);
-	if (policy_is_in_force(project) && !policy_equal(policy, &wanted))
-		json_object_array_add(list,
-				      json_object_new_string("the Migrantfile has another network "
-							     "policy: " POLICY_DIFFERS_HINT));
+	if (policy_is_outdated(project))
+		json_object_array_add(list, json_object_new_string(POLICY_OUTDATED));
 	return list;
 }
 
@@ -92,7 +88,7 @@ static void add_policy(json_object *root, const struct project *project,
 	add(root, "shares", describe_shares(project));
 	add(root, "snapshots", json_object_new_array());
 	add(root, "ports", policy_ports_json(&policy));
-	add(root, "notes", list_notes(project, &policy));
+	add(root, "notes", list_notes(project));
 }
 
 /* What cannot be verified counts as differing. */

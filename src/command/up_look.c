@@ -87,6 +87,8 @@ static int already_running(struct up *up, struct error *err)
 {
 	up->finished = true;
 	log_step("%s: is running", up->project.config.name);
+	if (policy_is_outdated(&up->project))
+		log_info("%s", POLICY_OUTDATED);
 	if (!shares_are_current(&up->project.config, &up->project.domain.definition.metadata))
 		log_info("its shares are not those of the Migrantfile; 'migrant halt' and "
 			 "'migrant up' take these");

@@ -11,7 +11,7 @@ from lab import LAN_HOST, LAN_PEER, WEB, stop
 MIGRANTFILE = "box: debian-12\ncpus: 1\nmemory: 768M\ndisk: 4G\n"
 VIRSH = ["virsh", "-q", "-c", "qemu:///system"]
 HELPER = "/usr/sbin/migrant-helper"
-NOTE = "the Migrantfile has another network policy: 'migrant reload --policy' applies the Migrantfile's"
+NOTE = "the Migrantfile has another network policy: 'migrant reload --policy' applies it"
 FETCH = """python3 -c 'import urllib.request as u
 try: print(u.urlopen("http://{}/", timeout=5).read().decode().strip())
 except OSError: print("closed")'"""
@@ -74,8 +74,9 @@ def test_a_changed_migrantfile_is_a_note_until_it_is_applied(sandbox):
     code, status = sandbox.status()
     assert (code, status["drift"], status["notes"], status["ports"]) == (0, [], [NOTE], [])
     done = sandbox.migrant("policy", "show")
-    assert "allowed" not in done.stdout and "the Migrantfile says otherwise" in done.stderr
+    assert "allowed" not in done.stdout and NOTE in done.stderr
     assert sandbox.fetch(LAN_PEER) == "closed"
+    assert NOTE in sandbox.migrant("up").stderr
     done = sandbox.migrant("reload", "--policy")
     assert done.stdout.splitlines() == [
         "- at most 4096 connections",
