@@ -162,8 +162,13 @@ int mount_id(int fd)
 {
 	struct statx status;
 
-	if (statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) < 0)
+	/* Nothing of the file is asked for: a FUSE file system would refuse that to root. */
+	if (statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, 0, &status) < 0)
 		return -1;
+	if (!(status.stx_mask & STATX_MNT_ID)) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
 	return (int)status.stx_mnt_id;
 }
 

@@ -16,8 +16,7 @@
 #include "network/gateway.h"
 #include "network/wire.h"
 
-static int read_element(const char *xml, size_t length, struct metadata *ret_metadata,
-			struct error *err)
+int apply_read(const char *xml, size_t length, struct metadata *ret_metadata, struct error *err)
 {
 	xmlDocPtr document;
 	const xmlNode *root;
@@ -62,7 +61,7 @@ int apply_parse(const char *xml, size_t length, const struct record *record,
 {
 	_cleanup_metadata_ struct metadata metadata = {0};
 
-	if (read_element(xml, length, &metadata, err) < 0 || check_same(&metadata, record, err) < 0)
+	if (apply_read(xml, length, &metadata, err) < 0 || check_same(&metadata, record, err) < 0)
 		return -1;
 	*ret_metadata = metadata;
 	metadata = (struct metadata){0};

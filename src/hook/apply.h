@@ -6,6 +6,10 @@
 
 #include "hook/protocol.h"
 
+/* Reads the <migrant:sandbox> element that is all of @xml. EX_DATAERR. Pure. */
+MUST_CHECK int apply_read(const char *xml, size_t length, struct metadata *ret_metadata,
+			  struct error *err);
+
 /*
  * Reads the <migrant:sandbox> element in @xml, which must speak of the sandbox that @record is of:
  * the same name, UUID, owner, directory and wire. EX_DATAERR, EX_NOPERM; EXIT_STATE for a sandbox

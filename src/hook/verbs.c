@@ -16,14 +16,9 @@
 #include "hook/network_log.h"
 #include "hook/protocol.h"
 #include "hook/sandbox_dir.h"
+#include "hook/share_stage.h"
+#include "hook/share_verbs.h"
 #include "network/gateway.h"
-
-/* What a verb works on. */
-struct verb_args {
-	const char *name;
-	const char *input; /* of verbs that need INPUT */
-	size_t length;
-};
 
 static void add_json(json_object *document, struct strbuf *output)
 {
@@ -43,10 +38,13 @@ static int verify(const struct verb_args *args, struct strbuf *output, struct er
 {
 	const char *name = args->name;
 	_cleanup_free_ char *directory = sandbox_directory(name);
+	_cleanup_record_ struct record record = {0};
 	_cleanup_drift_ struct drift drift = {0};
 	json_object *list;
 
-	if (gateway_verify(name, directory, &drift, err) < 0)
+	if (record_load(name, &record, err) < 0 ||
+	    gateway_verify(name, directory, &drift, err) < 0 ||
+	    share_stage_verify(name, record.owner, &drift, err) < 0)
 		return -1;
 	if (!keeper_is_running(name))
 		lines_add(&drift.services, "the keeper is not running");
@@ -79,20 +77,25 @@ static int cleanup(const struct verb_args *args, struct strbuf *output, struct e
 {
 	const char *name = args->name;
 	_cleanup_free_ char *directory = sandbox_directory(name);
-	json_object *document;
+	json_object *document, *left = NULL;
 	bool in_use = false;
 
 	if (gateway_in_use(name, &in_use, err) < 0)
 		return -1;
 	if (in_use)
 		return error_set(err, EXIT_STATE, "%s still runs", name);
+	if (share_verb_clear(args, &left, err) < 0)
+		return -1;
 	if (keeper_end(name, err) < 0 || gateway_remove(name, directory, err) < 0 ||
 	    sandbox_directory_remove(name, err) < 0 || logs_remove(name, err) < 0 ||
-	    network_log_remove(name, err) < 0)
+	    network_log_remove(name, err) < 0) {
+		json_object_put(left);
 		return -1;
+	}
 	document = json_object_new_object();
 	json_object_object_add(document, "name", json_object_new_string(name));
 	json_object_object_add(document, "removed", json_object_new_boolean(true));
+	json_object_object_add(document, "left", left);
 	add_json(document, output);
 	return 0;
 }
@@ -135,9 +138,18 @@ static const struct verb {
 	unsigned int needs;
 	int (*run)(const struct verb_args *args, struct strbuf *output, struct error *err);
 } verbs[] = {
-	{"verify", NAME | RECORD, verify},	 {"rules", NAME | RECORD, rules},
-	{"apply", NAME | RECORD | INPUT, apply}, {"cleanup", NAME, cleanup},
+	{"verify", NAME | RECORD, verify},
+	{"rules", NAME | RECORD, rules},
+	{"apply", NAME | RECORD | INPUT, apply},
+	{"cleanup", NAME, cleanup},
 	{"version", NO_NAME, version},
+	/* of shares; the name of share-delete and share-adopt is an image's */
+	{"mount", NAME | INPUT, share_verb_mount},
+	{"unmount", NAME, share_verb_unmount},
+	{"share-grow", NAME | INPUT, share_verb_grow},
+	{"share-list", NO_NAME, share_verb_list},
+	{"share-delete", NAME, share_verb_delete},
+	{"share-adopt", NAME | INPUT, share_verb_adopt},
 };
 
 static const struct verb *find_verb(const char *name)
@@ -197,7 +209,7 @@ static int run_locked(const struct verb *verb, const struct verb_args *args, uid
 int verb_run(const struct verb_call *call, struct strbuf *output, struct error *err)
 {
 	const struct verb *verb = find_verb(call->verb);
-	struct verb_args args = {.name = call->name};
+	struct verb_args args = {.name = call->name, .caller = call->caller};
 	_cleanup_free_ char *input = NULL;
 
 	if (!verb)

@@ -7,6 +7,14 @@
 #include "base/error.h"
 #include "base/strbuf.h"
 
+/* What a verb works on. */
+struct verb_args {
+	const char *name;
+	uid_t caller;
+	const char *input; /* with INPUT */
+	size_t length;
+};
+
 /* What is asked for, and by whom. */
 struct verb_call {
 	const char *verb;

@@ -19,6 +19,7 @@
 #include "base/mount.h"
 #include "base/parse.h"
 #include "base/text.h"
+#include "share/identity.h"
 #include "share/loop.h"
 
 #define ROUNDS	       16 /* of unmounting: what lies below others appears when these are gone */
@@ -48,10 +49,33 @@ static bool any_matches(const struct remains *remains, const struct mount_list *
 	return false;
 }
 
-/* By the working directory, for a name could lead elsewhere by now and /proc may not be there. */
-static int unmount_one(const struct mount_entry *entry)
+static int open_path(const void *data, int *ret_fd, struct error *err)
 {
-	_cleanup_close_ int fd = open(entry->point, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	*ret_fd = open(data, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*ret_fd < 0)
+		return error_errno(err, EX_IOERR, "%s", (const char *)data);
+	return 0;
+}
+
+/* As root, or as the user on a file system where root sees nothing. */
+static int open_point(const struct remains *remains, const char *point)
+{
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+	struct identity owner;
+	int fd = -1;
+
+	if (open_path(point, &fd, &ignored) == 0)
+		return fd;
+	if (remains->owner == (uid_t)-1 || identity_find(remains->owner, &owner, &ignored) < 0 ||
+	    identity_open(&owner, open_path, point, &fd, &ignored) < 0)
+		return -1;
+	return fd;
+}
+
+/* By the working directory, for a name could lead elsewhere by now and /proc may not be there. */
+static int unmount_one(const struct remains *remains, const struct mount_entry *entry)
+{
+	_cleanup_close_ int fd = open_point(remains, entry->point);
 	int result;
 
 	if (fd < 0 || mount_id(fd) != entry->id || fchdir(fd) < 0)
@@ -68,7 +92,7 @@ static size_t unmount_round(const struct remains *remains, const struct mount_li
 	size_t done = 0;
 
 	for (size_t i = list->count; i-- > 0;)
-		if (matches(remains, &list->items[i]) && unmount_one(&list->items[i]) == 0)
+		if (matches(remains, &list->items[i]) && unmount_one(remains, &list->items[i]) == 0)
 			done++;
 	return done;
 }

@@ -4,6 +4,9 @@
 #ifndef SHARE_EVERYWHERE_H
 #define SHARE_EVERYWHERE_H
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 #include "base/error.h"
 #include "base/lines.h"
 
@@ -12,6 +15,7 @@ struct remains {
 	const unsigned int *loops;
 	size_t loop_count;
 	const char *below; /* ends with '/'; NULL: nothing */
+	uid_t owner;	   /* the user, who sees what root may not (FUSE); (uid_t)-1: unknown */
 };
 
 /*

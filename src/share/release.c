@@ -20,10 +20,8 @@ static char *directory_of(const char *name)
 static int find_remains(const char *name, const char *below, unsigned int **ret_numbers,
 			struct remains *ret_remains, struct error *err)
 {
-	uid_t owner;
-
-	*ret_remains = (struct remains){.below = below};
-	if (mark_find(name, ret_numbers, &ret_remains->loop_count, &owner, err) < 0)
+	*ret_remains = (struct remains){.below = below, .owner = (uid_t)-1};
+	if (mark_find(name, ret_numbers, &ret_remains->loop_count, &ret_remains->owner, err) < 0)
 		return -1;
 	ret_remains->loops = *ret_numbers;
 	return 0;

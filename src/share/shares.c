@@ -86,7 +86,8 @@ static int stat_image(const struct description *description, struct stat *ret_st
 static int refuse_used(const struct making *making, const struct loop *loop, struct error *err)
 {
 	_cleanup_lines_ struct lines users = {0};
-	const struct remains remains = {.loops = &loop->number, .loop_count = 1};
+	const struct remains remains = {
+		.loops = &loop->number, .loop_count = 1, .owner = making->set->owner};
 
 	everywhere_users(&remains, &users);
 	error_set(err, EX_TEMPFAIL, "the image of the share %s is in use by /dev/loop%u%s%s",
@@ -113,7 +114,8 @@ static int find_device(struct making *making, bool *ret_found, struct error *err
 	mark_format(making->set->name, making->index, making->set->owner, mark);
 	for (size_t i = 0; i < loops.count; i++) {
 		const struct loop *loop = &loops.items[i];
-		const struct remains remains = {.loops = &loop->number, .loop_count = 1};
+		const struct remains remains = {
+			.loops = &loop->number, .loop_count = 1, .owner = making->set->owner};
 
 		if (!backs(loop, &image))
 			continue;
