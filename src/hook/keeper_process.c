@@ -138,8 +138,11 @@ static bool is_keeper(pid_t pid, const void *data)
 
 int keeper_end_others(const char *name, pid_t spared, struct error *err)
 {
+	_cleanup_close_ int noted = spared ? -1 : keeper_open_noted(name);
 	_cleanup_pids_ struct pids pids = {0};
 
+	if (noted >= 0)
+		end(noted);
 	if (proc_find(is_keeper, name, &pids, err) < 0)
 		return -1;
 	for (size_t i = 0; i < pids.count; i++) {

@@ -19,8 +19,8 @@ MUST_CHECK int keeper_note(const char *name, pid_t pid, struct error *err);
 int keeper_open_noted(const char *name);
 
 /*
- * Ends the noted process and whatever else is called like a keeper of @name, but @spared (0: none),
- * and waits for that.
+ * Ends whatever is called like a keeper of @name but @spared, and waits for that. @spared 0: also
+ * the noted one, whatever it is called.
  */
 MUST_CHECK int keeper_end_others(const char *name, pid_t spared, struct error *err);
 

@@ -79,6 +79,15 @@ def test_a_keeper_that_nobody_noted_is_cleared(lab):
     assert not keepers(lab, "stray")
 
 
+def test_an_update_of_the_hook_loses_no_keeper(lab):
+    """The program's file was replaced while it ran."""
+    with running(lab, "updated"):
+        lab.host.sh("cp -p /usr/sbin/migrant-hook /usr/sbin/migrant-hook.new; mv /usr/sbin/migrant-hook.new /usr/sbin/migrant-hook")
+        assert keepers(lab, "updated")
+        lab.host.run("rm", "/run/migrant/updated/keeper.pid")
+    assert not keepers(lab, "updated")
+
+
 def test_another_process_is_never_taken_for_it(lab):
     """A note whose number is another process's by now: that one is let alone."""
     other = lab.host.spawn("sleep", "1000")
