@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from random import Random
 
 import pytest
 
@@ -204,3 +205,42 @@ def test_a_gateway_without_its_wire_takes_no_policy(shared_lab):
         result = apply(sandbox, {}, check=False)
         assert result.returncode and "wire" in result.stderr
         assert sandbox.inside("nft", "list", "ruleset").stdout == before
+
+
+def random_policy(random):
+    """What a Migrantfile may say, mostly sensible."""
+    def address():
+        return random.choice([f"{random.randrange(1, 224)}.{random.randrange(256)}.{random.randrange(256)}.{random.randrange(256)}",
+                              f"192.168.1.{random.randrange(256)}", f"10.{random.randrange(256)}.0.1",
+                              f"2001:db8:{random.randrange(65536):x}::{random.randrange(1, 65536):x}"])
+
+    def service():
+        return f"{random.choice(['tcp', 'udp'])}/{random.choice([1, 53, 80, 443, 5353, 65535, random.randrange(1, 65536)])}"
+
+    def grant():
+        to = address()
+        target = f"[{to}]:{random.randrange(1, 65536)}" if ":" in to else f"{to}:{random.randrange(1, 65536)}"
+        return random.choice([f"host {service()}", f"lan {to}", f"lan {to} {service()}", f"forward {service()} to {target}"])
+
+    return {"isolate": random.random() < 0.7, "ipv6": random.choice(["off", "nat", "nat"]),
+            "egress": random.choice(["open", "open", "none"]), "dns": [address() for _ in range(random.choice([0, 0, 1, 8]))],
+            "allow": [grant() for _ in range(random.choice([0, 1, 2, 5, 12]))],
+            "limits": {"connections": random.choice([1, 4096, 1000000]), "new-per-second": random.choice([1, 500, 10000]),
+                       "dns-per-second": random.choice([1, 50, 1000])}}
+
+
+def test_every_policy_that_is_accepted_can_be_loaded(shared_lab):
+    random = Random(1)
+    loaded = 0
+    with running(shared_lab, "a") as sandbox:
+        for _ in range(60):
+            policy = random_policy(random)
+            result = apply(sandbox, policy, check=False)
+            assert result.returncode in (0, 65), (policy, result.stderr)
+            loaded += result.returncode == 0
+            if result.returncode == 0:
+                assert drift(sandbox) == "[]", policy
+        assert loaded >= 15, loaded
+        most = {"allow": [f"lan 192.168.1.{i % 256} tcp/{i + 1}" for i in range(256)]}
+        apply(sandbox, most)
+        assert drift(sandbox) == "[]"
