@@ -4,7 +4,7 @@
     mutants.py [TEMPLATE[:LINE]…]      TEMPLATE: wire, gateway, host; all of them by default
 
 A rule that nobody misses is either one that has no test or one that is not needed. The rule is overwritten with
-blanks in a copy of migrant-hook, so nothing is built. Prints one line per rule, and at the end those that were
+blanks in copies of migrant-hook and migrant-helper, so nothing is built. Prints one line per rule, and at the end those that were
 not missed; exit status 1 when there are any. As root.
 """
 
@@ -24,6 +24,7 @@ SUITES = {
     "gateway": ["test_attacks.py", "test_services.py", "test_isolation.py", "test_frames.py", "test_grants.py", "test_withdrawal.py"],
     "host": ["test_host_rules.py", "test_attacks.py", "test_isolation.py", "test_services.py"],
 }
+RENDERING = ["migrant-hook", "migrant-helper"]
 PROGRAMS = ["migrant", "migrant-hook", "migrant-helper", "tests/probe"]
 
 
@@ -45,10 +46,10 @@ def mutate(directory, template, number, mutant):
     lines = (SOURCE / "templates" / f"{template}.nft").read_bytes().splitlines(keepends=True)
     old = b"".join(lines)
     lines[number - 1] = mutant.encode() + b"\n"
-    hook = directory / "migrant-hook"
-    data = hook.read_bytes()
-    assert data.count(old) == 1, f"{hook} is not built from {template}.nft as it is"
-    hook.write_bytes(data.replace(old, b"".join(lines)))
+    for program in RENDERING:
+        data = (directory / program).read_bytes()
+        assert data.count(old) == 1, f"{program} is not built from {template}.nft as it is"
+        (directory / program).write_bytes(data.replace(old, b"".join(lines)))
 
 
 def noticed_by(template, number, mutant):
