@@ -57,17 +57,25 @@ static int open_path(const void *data, int *ret_fd, struct error *err)
 	return 0;
 }
 
-/* As root, or as the user on a file system where root sees nothing. */
+/*
+ * Below root's own directory as root. Elsewhere as the user, in whose directories a file system may
+ * show root nothing (FUSE) or not answer at all; then as root, for another's namespace may have it
+ * where that user cannot go.
+ */
 static int open_point(const struct remains *remains, const char *point)
 {
+	static const struct identity root = {0};
 	_cleanup_error_ struct error ignored = ERROR_INIT;
 	struct identity owner;
 	int fd = -1;
 
-	if (open_path(point, &fd, &ignored) == 0)
+	if (remains->below && text_starts(point, remains->below))
+		return open_path(point, &fd, &ignored) < 0 ? -1 : fd;
+	if (remains->owner != (uid_t)-1 && identity_find(remains->owner, &owner, &ignored) == 0 &&
+	    identity_open(&owner, open_path, point, &fd, &ignored) == 0)
 		return fd;
-	if (remains->owner == (uid_t)-1 || identity_find(remains->owner, &owner, &ignored) < 0 ||
-	    identity_open(&owner, open_path, point, &fd, &ignored) < 0)
+	if (ignored.code == EX_TEMPFAIL ||
+	    identity_open(&root, open_path, point, &fd, &ignored) < 0)
 		return -1;
 	return fd;
 }

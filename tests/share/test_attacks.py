@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import stat
 import threading
 import time
@@ -181,6 +182,10 @@ def test_virtiofsd_serves_nothing_else(lab, arguments):
                             user="dev", check=False).returncode == 77
 
 
+def os_prlimit(pid, files):
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (files, files))
+
+
 # -- how much ----------------------------------------------------------------------------------------
 
 def fill(guest, name):
@@ -252,6 +257,22 @@ def test_many_files_open_do_not_end_virtiofsd(lab):
         handles = [a.virtiofs.open(node) for node in nodes]
         assert len(set(handles)) == 3000
         assert a.virtiofs.content(a.virtiofs.file("last", b"x")) == b"x"
+
+
+def test_too_many_files_are_an_error_and_no_end(lab):
+    """The guest remembers more files than virtiofsd may have open."""
+    with made(lab, "a", share(size=256 * MIB)) as a:
+        parent = child_of(a.virtiofs.server)
+        worker = open(f"/proc/{parent}/task/{parent}/children").read().strip()
+        lab_limit = 300
+        os_prlimit(int(worker), lab_limit)
+        with pytest.raises(Refused) as error:
+            for i in range(2 * lab_limit):
+                a.virtiofs.mknod(f"f{i}", stat.S_IFREG | 0o644)
+        assert error.value.errno in (errno.EMFILE, errno.ENFILE)
+        assert a.virtiofs.stat(ROOT).uid == 1000  # it goes on
+        a.virtiofs.unlink("f0")
+        assert a.sh("ls f0", check=False).returncode != 0
 
 
 # -- read-only ---------------------------------------------------------------------------------------
