@@ -143,7 +143,7 @@ void host_forward_check(struct host_finding *found)
 		found->state = HOST_WARNING; /* rules of an old iptables cannot be listed */
 		return;
 	}
-	firewall_blocks(ruleset, &lines);
+	firewall_blocks(ruleset, false, &lines);
 	if (lines.length)
 		return found_block(found, lines.text);
 	finding_set(found, HOST_OK, "no firewall of the host drops what sandboxes send");

@@ -72,10 +72,16 @@ static void read_rule(const char *rule, struct place *place)
 		place->is_helped = true;
 }
 
-static void end_table(const struct place *place, struct strbuf *lines)
+static bool is_about(const char *family, bool ipv6)
+{
+	return text_equal(family, "ip") || text_equal(family, "inet") ||
+	       (ipv6 && text_equal(family, "ip6"));
+}
+
+static void end_table(const struct place *place, bool ipv6, struct strbuf *lines)
 {
 	if (!*place->dropping || place->is_helped || text_equal(place->table, "migrant") ||
-	    (!text_equal(place->family, "ip") && !text_equal(place->family, "inet")))
+	    !is_about(place->family, ipv6))
 		return;
 	strbuf_addf(lines,
 		    "warning: chain %s of table %s %s drops what sandboxes send; this lets it "
@@ -84,7 +90,7 @@ static void end_table(const struct place *place, struct strbuf *lines)
 		    place->has_user_chain ? "DOCKER-USER" : place->dropping, MARK_WAY);
 }
 
-void firewall_blocks(const char *ruleset, struct strbuf *lines)
+void firewall_blocks(const char *ruleset, bool ipv6, struct strbuf *lines)
 {
 	struct place place = {0};
 
@@ -98,7 +104,7 @@ void firewall_blocks(const char *ruleset, struct strbuf *lines)
 		else if (text_starts(line, "chain "))
 			begin_chain(line, &place);
 		else if (text_equal(text, "}"))
-			end_table(&place, lines);
+			end_table(&place, ipv6, lines);
 		else
 			read_rule(line, &place);
 		at += length + (at[length] == '\n');

@@ -299,20 +299,25 @@ static void table_drift(void (*add)(void *data, const char *line), void *data)
 }
 
 /* Other firewalls; one that cannot be listed here (old iptables) stays unknown. */
-static void firewall_drift(void (*add)(void *data, const char *line), void *data)
+static int firewall_drift(struct netlink *netlink, void (*add)(void *data, const char *line),
+			  void *data, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf lines = STRBUF_INIT;
-	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_error_ struct error listing = ERROR_INIT;
 	_cleanup_free_ char *ruleset = NULL;
 	_cleanup_free_ char *text = NULL;
+	bool ipv6 = false;
 	char *rest;
 
-	if (nft_list("ruleset", &ruleset, &err) < 0)
-		return;
-	firewall_blocks(ruleset, &lines);
+	if (host6_in_use(netlink, &ipv6, err) < 0)
+		return -1;
+	if (nft_list("ruleset", &ruleset, &listing) < 0)
+		return 0;
+	firewall_blocks(ruleset, ipv6, &lines);
 	text = strbuf_take(&lines);
 	for (rest = text; rest && *rest;)
 		add(data, strsep(&rest, "\n"));
+	return 0;
 }
 
 int host_drift(struct netlink *netlink, void (*add)(void *data, const char *line), void *data,
@@ -320,8 +325,8 @@ int host_drift(struct netlink *netlink, void (*add)(void *data, const char *line
 {
 	table_drift(add, data);
 	sysctls_drift(add, data);
-	firewall_drift(add, data);
-	if (host_rules_drift(netlink, add, data, err) < 0)
+	if (firewall_drift(netlink, add, data, err) < 0 ||
+	    host_rules_drift(netlink, add, data, err) < 0)
 		return -1;
 	return host6_drift(netlink, add, data, err);
 }

@@ -5,7 +5,7 @@ is allowed goes on or stops as said here, `verify` names what is gone, and a rep
 import dataclasses
 
 import cases
-from lab import WAN_ROUTER
+from lab import LAN_PEER, LAN_PEER6, WAN_HOST6, WAN_ROUTER, WAN_ROUTER6
 
 ALL, OUT = ("internet", "lan", "vpn", "host"), ("internet", "vpn")
 GONE = "host: the table inet migrant is gone"
@@ -17,10 +17,12 @@ class Disturbance:
     undo: str = "true"
     stops: tuple = ()  # receivers at which no guest's packet arrives any more; (): what is allowed goes on
     drift: tuple = ()  # words of `verify`; (): it sees nothing
+    stopped: tuple = (4, 6)  # the families that stop
     advised: bool = False  # `verify` names the rule that helps
     repaired: bool = False  # all is well again after a repair, although the disturbance lasts
     way: str = "internet"  # where what goes out arrives
-    more: tuple = ()  # cases of sandbox a beside the table's
+    way6: str = ""  # the same for IPv6, where it is another
+    more: dict = dataclasses.field(default_factory=dict)  # {sender: cases beside the table's}
 
 
 # A firewall of the host's own, as distributions install it.
@@ -33,44 +35,50 @@ OWN_RULES = """table inet filter {
 """
 DOCKER = """
 ip link add docker0 type bridge; ip addr add 172.17.0.1/16 dev docker0; ip link set docker0 up
-iptables -w -P FORWARD DROP
-for c in DOCKER DOCKER-USER DOCKER-ISOLATION-STAGE-1 DOCKER-ISOLATION-STAGE-2; do iptables -w -N $c; done
-iptables -w -A FORWARD -j DOCKER-USER
-iptables -w -A FORWARD -j DOCKER-ISOLATION-STAGE-1
-iptables -w -A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
-iptables -w -A FORWARD -o docker0 -j DOCKER
-iptables -w -A FORWARD -i docker0 ! -o docker0 -j ACCEPT
-iptables -w -A FORWARD -i docker0 -o docker0 -j ACCEPT
-iptables -w -A DOCKER-ISOLATION-STAGE-1 -i docker0 ! -o docker0 -j DOCKER-ISOLATION-STAGE-2
-iptables -w -A DOCKER-ISOLATION-STAGE-1 -j RETURN
-iptables -w -A DOCKER-ISOLATION-STAGE-2 -o docker0 -j DROP
-iptables -w -A DOCKER-ISOLATION-STAGE-2 -j RETURN
-iptables -w -A DOCKER-USER -j RETURN
-iptables -w -t nat -N DOCKER
-iptables -w -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
-iptables -w -t nat -A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER
-iptables -w -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
-iptables -w -t nat -A DOCKER ! -i docker0 -p tcp --dport 443 -j DNAT --to-destination 172.17.0.2:443
-iptables -w -A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp --dport 443 -j ACCEPT
+for t in iptables ip6tables; do
+$t -w -P FORWARD DROP
+for c in DOCKER DOCKER-USER DOCKER-ISOLATION-STAGE-1 DOCKER-ISOLATION-STAGE-2; do $t -w -N $c; done
+$t -w -A FORWARD -j DOCKER-USER
+$t -w -A FORWARD -j DOCKER-ISOLATION-STAGE-1
+$t -w -A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+$t -w -A FORWARD -o docker0 -j DOCKER
+$t -w -A FORWARD -i docker0 ! -o docker0 -j ACCEPT
+$t -w -A FORWARD -i docker0 -o docker0 -j ACCEPT
+$t -w -A DOCKER-ISOLATION-STAGE-1 -i docker0 ! -o docker0 -j DOCKER-ISOLATION-STAGE-2
+$t -w -A DOCKER-ISOLATION-STAGE-1 -j RETURN
+$t -w -A DOCKER-ISOLATION-STAGE-2 -o docker0 -j DROP
+$t -w -A DOCKER-ISOLATION-STAGE-2 -j RETURN
+$t -w -A DOCKER-USER -j RETURN
+done
+t=iptables
+$t -w -t nat -N DOCKER
+$t -w -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+$t -w -t nat -A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER
+$t -w -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
+$t -w -t nat -A DOCKER ! -i docker0 -p tcp --dport 443 -j DNAT --to-destination 172.17.0.2:443
+$t -w -A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp --dport 443 -j ACCEPT
 for s in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e $s ] || echo 1 >$s; done
 """
 NO_DOCKER = """
 ip link del docker0
-nft delete table ip filter; nft delete table ip nat
+nft delete table ip filter; nft delete table ip6 filter; nft delete table ip nat
 for s in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e $s ] || echo 0 >$s; done
 """
 UFW = """
-iptables -w -P INPUT DROP; iptables -w -P FORWARD DROP
-for c in ufw-before-input ufw-before-forward ufw-user-input ufw-user-forward ufw-reject-forward; do iptables -w -N $c; done
-iptables -w -A INPUT -j ufw-before-input; iptables -w -A FORWARD -j ufw-before-forward; iptables -w -A FORWARD -j ufw-reject-forward
-iptables -w -A ufw-before-input -i lo -j ACCEPT
-iptables -w -A ufw-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
-iptables -w -A ufw-before-input -m conntrack --ctstate INVALID -j DROP
-iptables -w -A ufw-before-input -p icmp --icmp-type echo-request -j ACCEPT
-iptables -w -A ufw-before-input -j ufw-user-input
-iptables -w -A ufw-user-input -p tcp --dport 22 -j ACCEPT
-iptables -w -A ufw-before-forward -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
-iptables -w -A ufw-before-forward -j ufw-user-forward
+for t in iptables ip6tables; do
+$t -w -P INPUT DROP; $t -w -P FORWARD DROP
+for c in ufw-before-input ufw-before-forward ufw-user-input ufw-user-forward ufw-reject-forward; do $t -w -N $c; done
+$t -w -A INPUT -j ufw-before-input; $t -w -A FORWARD -j ufw-before-forward; $t -w -A FORWARD -j ufw-reject-forward
+$t -w -A ufw-before-input -i lo -j ACCEPT
+$t -w -A ufw-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+$t -w -A ufw-before-input -m conntrack --ctstate INVALID -j DROP
+$t -w -A ufw-before-input -j ufw-user-input
+$t -w -A ufw-user-input -p tcp --dport 22 -j ACCEPT
+$t -w -A ufw-before-forward -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+$t -w -A ufw-before-forward -j ufw-user-forward
+done
+# As its before6.rules do.
+for n in 133 134 135 136; do ip6tables -w -I ufw-before-input -p icmpv6 --icmpv6-type $n -j ACCEPT; done
 """
 FIREWALLD_RULES = """
 table inet firewalld
@@ -105,11 +113,33 @@ def load(rules):
     return f"nft -f - <<'END'\n{rules}\nEND\n"
 
 
-NO_IPTABLES = "nft delete table ip filter"
-DEFAULT = f"ip route replace default via {WAN_ROUTER} dev eth0"
-VPN_UP = f"ip addr add {cases.VPN_HOST}/24 dev vpn0; ip link set vpn0 up"
-VPN_DOWN = f"ip link set vpn0 down; ip addr flush dev vpn0"
-VPN_CASES = tuple(cases.closed("the VPN's own network", [cases.VPN_PEER, cases.VPN_HOST], cases.FULL))
+NO_IPTABLES = "nft delete table ip filter; nft delete table ip6 filter"
+DEFAULT = f"ip route replace default via {WAN_ROUTER} dev eth0; ip -6 route replace default via {WAN_ROUTER6} dev eth0"
+NO_DEFAULT = "ip route del default; ip -6 route del default"
+VPN_UP = f"""ip link set vpn0 up; ip addr add {cases.VPN_HOST}/24 dev vpn0; ip addr add {cases.VPN_HOST6}/64 dev vpn0 nodad
+"""
+# Takes its routes along.
+VPN_DOWN = "ip link set vpn0 down; ip addr flush dev vpn0"
+VPN_CASES = {
+    "b": (*cases.closed("the VPN's own network", [cases.VPN_PEER, cases.VPN_HOST], cases.FULL),
+          *cases.closed("the VPN's own network, IPv6", [cases.VPN_PEER6, cases.VPN_HOST6], cases.FULL)),
+    "host": (cases.Case("the host in its LAN", f"udp {LAN_PEER} 4243", "lan"),
+             cases.Case("the host in its LAN, IPv6", f"udp {LAN_PEER6} 4243", "lan")),
+}
+
+
+def vpn(up, down="", **more):
+    """A VPN that takes the default route; in @up $4 and $6 are its far end."""
+    up = up.replace("$4", cases.VPN_PEER).replace("$6", cases.VPN_PEER6)
+    return Disturbance(VPN_UP + up, f"{down}\n{VPN_DOWN}; {DEFAULT}", way="vpn", more=VPN_CASES, **more)
+
+
+def rename(old, new):
+    """A link's name changes when it is down, and IPv6 addresses go with that."""
+    return (f"ip link set {old} down; ip link set {old} name {new}; ip link set {new} up; "
+            f"for a in 2001:db8:5::2 {WAN_HOST6}; do ip -6 addr replace $a/64 dev {new} nodad; done; "
+            + DEFAULT.replace("eth0", new))
+
 
 DISTURBANCES = {
     # -- the daemon, other sandboxes
@@ -123,52 +153,63 @@ DISTURBANCES = {
         "nft flush ruleset\n" + load(OWN_RULES), "nft delete table inet filter", stops=ALL, drift=(GONE,)),
     "the host's own rules": Disturbance(load(OWN_RULES), "nft delete table inet filter"),
     "Docker": Disturbance(DOCKER, NO_DOCKER, stops=ALL, advised=True,
-                          drift=("chain FORWARD of table ip filter", "insert rule ip filter DOCKER-USER")),
+                          drift=("chain FORWARD of table ip filter", "insert rule ip filter DOCKER-USER",
+                                               "insert rule ip6 filter DOCKER-USER")),
     "ufw": Disturbance(UFW, NO_IPTABLES, stops=ALL, advised=True,
-                       drift=("chain FORWARD of table ip filter", "insert rule ip filter FORWARD")),
+                       drift=("chain FORWARD of table ip filter", "insert rule ip filter FORWARD", "insert rule ip6 filter FORWARD")),
     "firewalld": Disturbance(load(FIREWALLD_RULES) * 2, "nft delete table inet firewalld", stops=ALL,
                              advised=True, drift=("chain filter_FORWARD of table inet firewalld",)),
-    "iptables -F": Disturbance("iptables -w -P FORWARD ACCEPT; iptables -w -t nat -F; iptables -w -F; iptables -w -X",
-                               "nft delete table ip filter"),
-    "iptables-legacy": Disturbance("iptables-legacy -w -F; iptables-legacy -w -P FORWARD DROP",
-                                   "iptables-legacy -w -P FORWARD ACCEPT", stops=ALL),
+    "iptables -F": Disturbance("for t in iptables ip6tables; do $t -w -P FORWARD ACCEPT; $t -w -t nat -F; $t -w -F; $t -w -X; done",
+                               NO_IPTABLES),
+    "iptables-legacy": Disturbance("for t in iptables ip6tables; do $t-legacy -w -F; $t-legacy -w -P FORWARD DROP; done",
+                                   "for t in iptables ip6tables; do $t-legacy -w -P FORWARD ACCEPT; done", stops=ALL),
     "a transparent proxy": Disturbance(
         "iptables -w -t nat -A PREROUTING -p tcp --dport 443 -j REDIRECT --to-ports 80", "nft delete table ip nat"),
-    "everything masqueraded": Disturbance("iptables -w -t nat -A POSTROUTING -j MASQUERADE", "nft delete table ip nat"),
+    "everything masqueraded": Disturbance("for t in iptables ip6tables; do $t -w -t nat -A POSTROUTING -j MASQUERADE; done",
+                                           "nft delete table ip nat; nft delete table ip6 nat"),
 
     # -- the way out
     "the default route has another metric": Disturbance(
-        f"ip route del default; ip route add default via {WAN_ROUTER} metric 600", f"ip route del default metric 600; {DEFAULT}"),
-    "no default route": Disturbance("ip route del default", DEFAULT, stops=OUT),
-    "the default route has moved": Disturbance(
-        f"ip link set vpn0 up; ip addr add {cases.VPN_HOST}/24 dev vpn0; ip route replace default via {cases.VPN_PEER} dev vpn0",
-        f"{DEFAULT}; {VPN_DOWN}", way="vpn", more=VPN_CASES),
-    "a VPN in two halves": Disturbance(
-        f"{VPN_UP}; ip route add 0.0.0.0/1 via {cases.VPN_PEER}; ip route add 128.0.0.0/1 via {cases.VPN_PEER}",
-        f"ip route del 0.0.0.0/1; ip route del 128.0.0.0/1; {VPN_DOWN}", way="vpn", more=VPN_CASES),
-    "a VPN with a better metric": Disturbance(
-        f"ip route del default; ip route add default via {WAN_ROUTER} metric 600; {VPN_UP}; "
-        f"ip route add default via {cases.VPN_PEER} metric 50",
-        f"ip route del default metric 50; ip route del default; {DEFAULT}; {VPN_DOWN}", way="vpn", more=VPN_CASES),
+        f"{NO_DEFAULT}; ip route add default via {WAN_ROUTER} metric 600; ip -6 route add default via {WAN_ROUTER6} metric 600",
+        f"ip route del default metric 600; ip -6 route del default metric 600; {DEFAULT}"),
+    "no default route": Disturbance(NO_DEFAULT, DEFAULT, stops=OUT),
+    "the default route has moved": vpn("ip route replace default via $4; ip -6 route replace default via $6"),
+    "a VPN in two halves": vpn("""
+        for net in 0.0.0.0/1 128.0.0.0/1; do ip route add $net via $4; done
+        for net in ::/1 8000::/1; do ip -6 route add $net via $6; done"""),
+    "a VPN with a better metric": vpn(f"""
+        {NO_DEFAULT}; ip route add default via {WAN_ROUTER} metric 600; ip -6 route add default via {WAN_ROUTER6} metric 600
+        ip route add default via $4 metric 50; ip -6 route add default via $6 metric 50""",
+        "ip route del default metric 600; ip -6 route del default metric 600"),
+    # wg-quick's rules, which come before all others as they have no priority.
+    "a VPN in a table of its own": vpn("""
+        ip rule add not fwmark 51820 table 51820; ip rule add table main suppress_prefixlength 0
+        ip route add default via $4 table 51820""",
+        "ip rule del not fwmark 51820 table 51820; ip rule del table main suppress_prefixlength 0",
+        way6="internet", stops=OUT, stopped=(4,), repaired=True, drift=("host: ip rules of others come before those of the sandboxes",)),
+    "a VPN in a table of its own, behind": vpn("""
+        for f in -4 -6; do
+            ip $f rule add pref 32765 not fwmark 51820 table 51820; ip $f rule add pref 32764 table main suppress_prefixlength 0
+        done
+        ip route add default via $4 table 51820; ip -6 route add default via $6 table 51820""",
+        "for f in -4 -6; do ip $f rule del pref 32765; ip $f rule del pref 32764; done"),
 
     # -- routing rules and routes taken away
     **{f"routing rule {number} is lost": Disturbance(
-        f"ip rule del pref {number}", stops={670: ALL, 671: (), 672: (), 674: ()}.get(number, OUT),
+        f"ip rule del pref {number}", stops={670: ALL, 671: (), 672: (), 674: ()}.get(number, OUT), stopped=(4,),
         drift=(f"host: ip rule {number} is gone",), repaired=True) for number in (670, 671, 672, 673, 674, 675, 677)},
+    **{f"routing rule {number} of IPv6 is lost": Disturbance(
+        f"ip -6 rule del pref {number}", stops=ALL if number < 673 else OUT, stopped=(6,),
+        drift=(f"host: ip -6 rule {number} is gone",), repaired=True) for number in (670, 671, 672, 673, 675)},
+    **{f"routing rule {number + 1} of priority 0 is lost": Disturbance(
+        f"ip -6 rule del from fd6d:6967:7261::/64 {rule}", stops=stops, stopped=(6,),
+        drift=("host: the ip -6 rules of priority 0 are not",), repaired=True)
+        for number, (rule, stops) in enumerate((("fwmark 0x6d670001 goto 670", ALL), ("fwmark 0x6d670003 goto 671", ALL),
+                                                ("fwmark 0x6d670002 goto 673", OUT), ("blackhole", ())))},
     "all routing rules are lost": Disturbance(
-        "ip rule flush; ip rule add pref 32766 lookup main; ip rule add pref 32767 lookup default",
-        stops=ALL, drift=("host: ip rule 670 is gone", "host: ip rule 677 is gone"), repaired=True),
-    # wg-quick's, which come before all others as they have no priority.
-    "a VPN in a table of its own": Disturbance(
-        f"{VPN_UP}; ip route add default via {cases.VPN_PEER} table 51820; ip rule add not fwmark 51820 table 51820; "
-        "ip rule add table main suppress_prefixlength 0",
-        "ip rule del not fwmark 51820 table 51820; ip rule del table main suppress_prefixlength 0; ip route flush table 51820; "
-        + VPN_DOWN, way="vpn", more=VPN_CASES, stops=OUT, repaired=True,
-        drift=("host: ip rules of others come before those of the sandboxes",)),
-    "a VPN in a table of its own, behind": Disturbance(
-        f"{VPN_UP}; ip route add default via {cases.VPN_PEER} table 51820; ip rule add pref 32765 not fwmark 51820 table 51820; "
-        "ip rule add pref 32764 table main suppress_prefixlength 0",
-        "ip rule del pref 32765; ip rule del pref 32764; ip route flush table 51820; " + VPN_DOWN, way="vpn", more=VPN_CASES),
+        "ip rule flush; ip rule add pref 32766 lookup main; ip rule add pref 32767 lookup default; "
+        "ip -6 rule flush; ip -6 rule add pref 32766 lookup main",
+        stops=ALL, drift=("host: ip rule 670 is gone", "host: ip rule 677 is gone", "host: ip -6 rule 670 is gone"), repaired=True),
 
     # -- settings
     "settings": Disturbance(
@@ -180,8 +221,8 @@ DISTURBANCES = {
         "for s in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 2 >$s; done",
         "for s in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$s; done; "
         "for s in /proc/sys/net/ipv4/conf/mg*/rp_filter; do echo 1 >$s; done"),
-    "forwarding is off": Disturbance("sysctl -qw net.ipv4.ip_forward=0", stops=ALL,
-                                     drift=("net/ipv4/ip_forward is no longer 1",)),
+    "forwarding is off": Disturbance("sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0", stops=ALL,
+                                     drift=("net/ipv4/ip_forward is no longer 1", "net/ipv6/conf/all/forwarding"), repaired=True),
     "marks are not reflected": Disturbance("sysctl -qw net.ipv4.fwmark_reflect=0",
                                            drift=("net/ipv4/fwmark_reflect is no longer 1",)),
 
@@ -190,6 +231,5 @@ DISTURBANCES = {
         "ip link add late0 type veth peer name late1; ip addr add 10.213.0.1/30 dev late0; ip link set late0 up; ip link set late1 up",
         "ip link del late0"),
     "the host's uplink has another name": Disturbance(
-        f"ip link set eth0 down; ip link set eth0 name wan9; ip link set wan9 up; ip route replace default via {WAN_ROUTER} dev wan9",
-        f"ip link set wan9 down; ip link set wan9 name eth0; ip link set eth0 up; {DEFAULT}"),
+        rename("eth0", "wan9"), rename("wan9", "eth0")),
 }

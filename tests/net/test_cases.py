@@ -25,9 +25,8 @@ def expected(table):
     for sender, wanted in table.items():
         for case in wanted:
             if case.arrives:
-                protocol, address, port = case.shot.split()
-                key = (case.arrives, sender, protocol, case.at or address, int(port) if protocol in ("tcp", "udp") else 0)
-                found[key] = case
+                place, *what = case.where()
+                found[(place, sender, *what)] = case
     return found
 
 
@@ -47,6 +46,10 @@ def nothing_else(played, table):
     assert not answers, lines(answers)
 
 
+def of_family(table, families):
+    return {sender: [c for c in wanted if (6 if ":" in c.shot else 4) in families] for sender, wanted in table.items()}
+
+
 def everything_allowed(played, table):
     """All that is allowed arrives, and is answered."""
     missing = set(expected(table)) - {a[:5] for a in played.arrivals}
@@ -56,10 +59,10 @@ def everything_allowed(played, table):
         assert answers == {c.shot: c.answer for c in wanted if c.answer}, sender
 
 
-def stopped(played, places):
+def stopped(played, places, families):
     """Nothing of a guest gets beyond its gateway."""
     guests = cases.GUESTS if places is ALL else cases.ISOLATED
-    beyond = {a for a in played.arrivals if a[0] in places and a[1] in guests}
+    beyond = {a for a in played.arrivals if a[0] in places and a[1] in guests and (6 if ":" in a[3] else 4) in families}
     assert not beyond, lines(beyond)
 
 
@@ -69,14 +72,15 @@ def stopped(played, places):
 def policy_off(world):
     """The same machines without a rule: every route is open, in and out."""
     host = world.lab.host
-    host.sh(f"""ip addr add {cases.VPN_HOST}/24 dev vpn0; ip link set vpn0 up
-        nft flush ruleset; ip route del unreachable 198.18.0.0/15
+    host.sh(f"""
+        ip addr add {cases.VPN_HOST}/24 dev vpn0; ip addr add {cases.VPN_HOST6}/64 dev vpn0 nodad; ip link set vpn0 up
+        nft flush ruleset; ip route del unreachable 198.18.0.0/15; ip -6 route del unreachable fd6d:6967:7261::/64
+        ip -6 rule del from fd6d:6967:7261::/64 blackhole
+        for f in -4 -6; do ip $f route show table 28007 | while read route; do ip $f route add $route; done; done
         for s in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$s; done""")
-    for name, sandbox in world.sandboxes.items():
-        addresses = world.addresses(name)
-        host.run("ip", "route", "add", f"{addresses.uplink}/31", "dev", sandbox.record()["uplink"], "src", addresses.uplink_host)
+    for sandbox in world.sandboxes.values():
         sandbox.inside("sh", "-euc", "nft flush ruleset; for s in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$s; done; "
-                       "sysctl -qw net.ipv4.icmp_echo_ignore_all=0")
+                       "sysctl -qw net.ipv4.icmp_echo_ignore_all=0 net.ipv6.icmp.echo_ignore_all=0")
 
 
 def test_every_probe_arrives_where_nothing_forbids_it(lab):
@@ -107,10 +111,10 @@ def test_the_table(world):
 
 def changed(table, disturbance):
     """The table with what the disturbance adds, and the Internet where it leads now."""
-    table = {sender: [dataclasses.replace(c, arrives=disturbance.way) if c.arrives == "internet" else c for c in wanted]
-             for sender, wanted in table.items()}
-    table["a"] = [*table["a"], *disturbance.more]
-    return table
+    ways = {False: disturbance.way, True: disturbance.way6 or disturbance.way}
+    table = {sender: [dataclasses.replace(c, arrives=ways[":" in (c.at or c.shot)]) if c.arrives == "internet" else c
+                      for c in wanted] for sender, wanted in table.items()}
+    return {sender: [*wanted, *disturbance.more.get(sender, ())] for sender, wanted in table.items()}
 
 
 def verified(world, drift):
@@ -126,21 +130,22 @@ def plays(world, disturbance, stops):
     played = world.play(table, wait=not stops)
     nothing_else(played, table)
     if stops:
-        stopped(played, stops)
-    else:
-        everything_allowed(played, table)
+        stopped(played, stops, disturbance.stopped)
+    everything_allowed(played, of_family(table, {4, 6} - set(disturbance.stopped if stops else ())))
 
 
 def follow_advice(world, disturbance):
     """The rule that `verify` names, as it stands there, lets through what is allowed; without it that stops again."""
-    command = next(line for line in world.verify("a") if "this lets it through: " in line).split("this lets it through: ")[1]
-    chain = command.removeprefix("nft insert rule ").split(" meta ")[0]
-    world.host(command)
+    commands = [line.split("this lets it through: ")[1] for line in world.verify("a") if "this lets it through: " in line]
+    for command in commands:
+        world.host(command)
     plays(world, disturbance, ())
     verified(world, ())
-    rules = world.lab.host.run("nft", "-a", "list", "chain", *chain.split()).stdout
-    handle = next(line for line in rules.splitlines() if "0x6d670001 accept" in line).split("# handle ")[1]
-    world.host(f"nft delete rule {chain} handle {handle}")
+    for command in commands:
+        chain = command.removeprefix("nft insert rule ").split(" meta ")[0]
+        rules = world.lab.host.run("nft", "-a", "list", "chain", *chain.split()).stdout
+        handle = next(line for line in rules.splitlines() if "0x6d670001 accept" in line).split("# handle ")[1]
+        world.host(f"nft delete rule {chain} handle {handle}")
     plays(world, disturbance, disturbance.stops)
 
 

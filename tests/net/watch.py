@@ -1,5 +1,6 @@
 """Counters where packets must not arrive: what a test asserts at the receiver."""
 
+import ipaddress
 import json
 
 class Arrivals:
@@ -112,4 +113,6 @@ class Receiver:
             sender = group["name"].split("_", 2)[2]
             for element in group.get("elem", []):
                 protocol, source, address, *port = element["concat"]
+                # nft writes ::5.5.5.5 where others write ::505:505
+                source, address = (str(ipaddress.ip_address(a)) for a in (source, address))
                 yield sender, self.PROTOCOLS.get(protocol, str(protocol)), address, port[0] if port else 0, source

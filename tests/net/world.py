@@ -6,11 +6,12 @@ second, whatever the number of cases, and what arrives is known by whom it was s
 """
 
 import concurrent.futures
+import ipaddress
 import json
 
 import cases
-from conftest import GATEWAY, HELPER, HERE, Sandbox
-from lab import LAN_HOST, LAN_PEER, WAN_HOST, Machine, stop
+from conftest import GATEWAY, GATEWAY6, HELPER, HERE, ROUTER6, Sandbox
+from lab import INTERNET, INTERNET6, LAN_HOST, LAN_HOST6, LAN_PEER, LAN_PEER6, WAN_HOST, WAN_HOST6, Machine, stop
 from watch import Frames, Receiver
 
 OUTSIDE = {"host": 20, "lan": 21, "internet": 22, "vpn": 23}
@@ -45,10 +46,8 @@ class Played:
 
     def where(self, sender, shot):
         """The receivers that a shot got to under the address it was sent to."""
-        protocol, address, port = shot.split()
-        protocol = cases.NAMES.get(protocol, protocol)
-        port = int(port) if protocol in ("tcp", "udp") else 0
-        return {a[0] for a in self.arrivals if a[1:5] == (sender, protocol, address, port)}
+        wanted = cases.Case("", shot).where()[1:]
+        return {a[0] for a in self.arrivals if a[1:5] == (sender, *wanted)}
 
 
 class World:
@@ -82,7 +81,10 @@ class World:
 
     def settle(self, sandbox):
         """Neither end asks for the other's address by itself: what passes the wire's rules was sent by the agent."""
-        sandbox.guest.run("ip", "neigh", "replace", GATEWAY, "lladdr", GATEWAY_MAC, "dev", "eth0", "nud", "permanent")
+        sandbox.guest.sh(f"""
+            for a in {GATEWAY} {GATEWAY6} {ROUTER6}; do ip neigh replace $a lladdr {GATEWAY_MAC} dev eth0 nud permanent; done
+            ip -6 route replace default via {ROUTER6} dev eth0
+            """)
 
     def wire_vpn(self):
         """The far end of a VPN: it answers at every address, as the Internet does."""
@@ -91,29 +93,40 @@ class World:
         lab.link(self.vpn, "vpn0", "vpn")
         self.vpn.sh(f"""
             ip link set lo up; ip link set vpn up; ip addr add {cases.VPN_PEER}/24 dev vpn
-            for a in {' '.join([*cases.ANSWERING, cases.VPN_BEYOND])}; do ip addr add $a/32 dev lo; done
+            ip addr add {cases.VPN_PEER6}/64 dev vpn nodad
+            for a in {' '.join([*INTERNET, cases.VPN_BEYOND])}; do ip addr add $a/32 dev lo; done
+            for a in {' '.join(INTERNET6)}; do ip addr add $a/128 dev lo nodad; done
             """)
         lab.serve_http(self.vpn)
         # Whoever is outside tries to get in by the host.
-        for machine, way in ((lab.internet, WAN_HOST), (lab.lan, LAN_HOST), (self.vpn, cases.VPN_HOST)):
+        for machine, link, way, way6 in self.outside():
             machine.sh(f"""
-                for net in 198.18.0.0/15 10.213.0.0/30; do ip route replace $net via {way} onlink dev $1; done
-                """.replace("$1", {lab.internet: "wan", lab.lan: "lan", self.vpn: "vpn"}[machine]))
+                for net in 198.18.0.0/15 10.213.0.0/30; do ip route replace $net via {way} onlink dev {link}; done
+                ip route replace fd6d:6967:7261::/48 via {way6} dev {link} onlink
+                """)
+
+    def outside(self):
+        return ((self.lab.internet, "wan", WAN_HOST, WAN_HOST6), (self.lab.lan, "lan", LAN_HOST, LAN_HOST6),
+                (self.vpn, "vpn", cases.VPN_HOST, cases.VPN_HOST6))
+
+    LATE = (f"{cases.LATE_LAN}/32", f"{cases.LATE_ROUTED}/32", f"{cases.LATE_LAN6}/128")
 
     def come_late(self):
         """What the host gets while its guests run."""
         self.lab.host.sh(f"""
             ip addr add {cases.LATE_ALIAS}/32 dev lo
             ip route add {cases.LATE_LAN}/32 via {LAN_PEER}; ip route add {cases.LATE_ROUTED}/32 via {LAN_PEER}
+            ip addr add {cases.LATE_ALIAS6}/128 dev lo nodad; ip route add {cases.LATE_LAN6}/128 via {LAN_PEER6}
             """)
-        self.lab.lan.sh("".join(f"ip addr add {a}/32 dev lo;" for a in (cases.LATE_LAN, cases.LATE_ROUTED)))
+        self.lab.lan.sh("".join(f"ip addr add {a} dev lo;" for a in self.LATE))
 
     def forget_late(self):
         self.lab.host.sh(f"""
             ip addr del {cases.LATE_ALIAS}/32 dev lo || true
-            for a in {cases.LATE_LAN} {cases.LATE_ROUTED}; do ip route del $a/32 via {LAN_PEER} || true; done
+            ip addr del {cases.LATE_ALIAS6}/128 dev lo || true
+            for a in {' '.join(self.LATE)}; do ip route del $a || true; done
             """)
-        self.lab.lan.sh("".join(f"ip addr del {a}/32 dev lo || true;" for a in (cases.LATE_LAN, cases.LATE_ROUTED)))
+        self.lab.lan.sh("".join(f"ip addr del {a} dev lo || true;" for a in self.LATE))
 
     def close(self):
         self.forget_late()
@@ -122,8 +135,8 @@ class World:
         self.lab.host.run("ip", "link", "del", "vpn0", check=False)
         for sandbox in self.sandboxes.values():
             sandbox.down()
-        for machine, link in ((self.lab.internet, "wan"), (self.lab.lan, "lan")):
-            for net in "198.18.0.0/15", "10.213.0.0/30":
+        for machine, link, _, _ in self.outside()[:2]:
+            for net in "198.18.0.0/15", "10.213.0.0/30", "fd6d:6967:7261::/48":
                 machine.run("ip", "route", "del", net, "dev", link, check=False)
         self.agents, self.sandboxes = {}, {}
 
@@ -148,8 +161,10 @@ class World:
 
     def addresses(self, name):
         control = self.sandboxes[name].record()["control_address"]
-        places = {"control_host": 1, "control": 2, "uplink_host": 9, "uplink": 10, "uplink_dns": 11}
-        return cases.Names({place: part(control, number) for place, number in places.items()})
+        places = {"control_host": 1, "control": 2, "uplink_host": 9, "uplink": 10, "uplink_dns": 11, "granted": 12}
+        found = {place: part(control, number) for place, number in places.items()}
+        found |= {f"{place}6": str(ipaddress.ip_address(f"fd6d:6967:7261::{a}")) for place, a in found.items()}
+        return cases.Names(found)
 
     def table(self):
         """The whole table with the addresses of now: {sender: [Case]}."""

@@ -407,7 +407,7 @@ static bool is_named(const char *ruleset, const char *advice)
 {
 	_cleanup_strbuf_ struct strbuf lines = STRBUF_INIT;
 
-	firewall_blocks(ruleset, &lines);
+	firewall_blocks(ruleset, true, &lines);
 	return lines.length && strstr(strbuf_text(&lines), advice);
 }
 
@@ -438,15 +438,16 @@ static void other_firewalls_are_named(void **state)
 	_cleanup_strbuf_ struct strbuf lines = STRBUF_INIT;
 
 	(void)state;
-	firewall_blocks(helped, &lines);
-	firewall_blocks(others, &lines);
+	firewall_blocks(helped, true, &lines);
+	firewall_blocks(others, false, &lines);
 	assert_int_equal(lines.length, 0);
-	firewall_blocks(docker, &lines);
+	firewall_blocks(docker, true, &lines);
 	assert_string_equal(
 		strbuf_text(&lines),
 		"warning: chain FORWARD of table ip filter drops what sandboxes send; this "
 		"lets it through: nft insert rule ip filter DOCKER-USER meta mark "
 		"0x6d670001 accept\n");
+	assert_true(is_named(others, "ip6 filter FORWARD meta mark"));
 	assert_true(is_named(firewalld, "inet firewalld filter_FORWARD meta mark"));
 	for (size_t i = 0; i < ARRAY_SIZE(last); i++) {
 		_cleanup_free_ char *ruleset = text_format(
