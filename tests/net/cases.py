@@ -42,6 +42,9 @@ class Case:
         return dataclasses.replace(self, shot=self.shot.format(**names), at=self.at.format(**names))
 
 
+    def family(self):
+        return 6 if ":" in self.shot else 4
+
     def where(self):
         """(receiver, protocol, address, port) of its arrival."""
         protocol, address, port = self.shot.split()

@@ -181,12 +181,6 @@ DISTURBANCES = {
         {NO_DEFAULT}; ip route add default via {WAN_ROUTER} metric 600; ip -6 route add default via {WAN_ROUTER6} metric 600
         ip route add default via $4 metric 50; ip -6 route add default via $6 metric 50""",
         "ip route del default metric 600; ip -6 route del default metric 600"),
-    # wg-quick's rules, which come before all others as they have no priority.
-    "a VPN in a table of its own": vpn("""
-        ip rule add not fwmark 51820 table 51820; ip rule add table main suppress_prefixlength 0
-        ip route add default via $4 table 51820""",
-        "ip rule del not fwmark 51820 table 51820; ip rule del table main suppress_prefixlength 0",
-        way6="internet", stops=OUT, stopped=(4,), repaired=True, drift=("host: ip rules of others come before those of the sandboxes",)),
     "a VPN in a table of its own, behind": vpn("""
         for f in -4 -6; do
             ip $f rule add pref 32765 not fwmark 51820 table 51820; ip $f rule add pref 32764 table main suppress_prefixlength 0
@@ -232,4 +226,11 @@ DISTURBANCES = {
         "ip link del late0"),
     "the host's uplink has another name": Disturbance(
         rename("eth0", "wan9"), rename("wan9", "eth0")),
+
+    # The last one, as it moves ours: wg-quick's rules have no priority and come before all others.
+    "a VPN in a table of its own": vpn("""
+        ip rule add not fwmark 51820 table 51820; ip rule add table main suppress_prefixlength 0
+        ip route add default via $4 table 51820""",
+        "ip rule del not fwmark 51820 table 51820; ip rule del table main suppress_prefixlength 0",
+        way6="internet", stops=OUT, stopped=(4,), repaired=True, drift=("host: ip rules of others come before those of the sandboxes",)),
 }

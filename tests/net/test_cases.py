@@ -47,7 +47,7 @@ def nothing_else(played, table):
 
 
 def of_family(table, families):
-    return {sender: [c for c in wanted if (6 if ":" in c.shot else 4) in families] for sender, wanted in table.items()}
+    return {sender: [c for c in wanted if c.family() in families] for sender, wanted in table.items()}
 
 
 def everything_allowed(played, table):
@@ -88,7 +88,7 @@ def test_every_probe_arrives_where_nothing_forbids_it(lab):
         try:
             policy_off(world)
             table = world.table()
-            played = world.play(table, wait=False)
+            played = world.play(table, families=())
             lost = {(sender, c.shot) for sender, wanted in table.items() for c in wanted
                     if not c.arrives and c.control and not played.where(sender, c.shot)}
             assert not lost, lines(lost)
@@ -127,11 +127,12 @@ def verified(world, drift):
 
 def plays(world, disturbance, stops):
     table = changed(world.table(), disturbance)
-    played = world.play(table, wait=not stops)
+    going_on = {4, 6} - set(disturbance.stopped if stops else ())
+    played = world.play(table, going_on)
     nothing_else(played, table)
     if stops:
         stopped(played, stops, disturbance.stopped)
-    everything_allowed(played, of_family(table, {4, 6} - set(disturbance.stopped if stops else ())))
+    everything_allowed(played, of_family(table, going_on))
 
 
 def follow_advice(world, disturbance):

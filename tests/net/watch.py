@@ -80,6 +80,7 @@ class Receiver:
 
     def __init__(self, run, tags, match="", hook="prerouting"):
         self.run, self.tags, self.match, self.hook = run, tags, match, Arrivals.HOOK[hook]
+        self.running = False
 
     def __enter__(self):
         sets, rules = [], []
@@ -99,13 +100,17 @@ class Receiver:
                 chain look {{ {self.hook}; {self.match} jump note; }}
                 chain note {{ {self.NOISE} return; {"; ".join(rules)}; }}
             }}""")
+        self.running = True
         return self
 
     def __exit__(self, *_):
-        self.run("nft", "delete", "table", "inet", "seen", check=False)
+        if self.running:
+            self.take()
 
     def take(self):
-        listing = json.loads(self.run("nft", "-nj", "list", "table", "inet", "seen").stdout)
+        """What arrived; nothing is counted any more."""
+        self.running = False
+        listing = json.loads(self.run("sh", "-c", "nft -nj list table inet seen; nft delete table inet seen").stdout)
         return set(self.arrivals(listing["nftables"]))
 
     def arrivals(self, listing):

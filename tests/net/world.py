@@ -54,7 +54,7 @@ class World:
     def __init__(self, lab, policies):
         self.lab = lab
         self.policies = policies
-        self.sandboxes, self.agents = {}, {}
+        self.sandboxes, self.agents, self.places = {}, {}, {}
         self.tags = dict(OUTSIDE)
 
     def __enter__(self):
@@ -77,6 +77,7 @@ class World:
     def start(self, name, **options):
         sandbox = self.sandboxes[name] = Sandbox(self.lab, name, **options)
         self.settle(sandbox.up())
+        self.find_places(name)
         self.agents[name] = Agent(sandbox.guest)
 
     def settle(self, sandbox):
@@ -155,25 +156,24 @@ class World:
     def host(self, script):
         """A disturbance's script, with names of places in it."""
         first = self.sandboxes[next(iter(self.sandboxes))]
-        self.lab.host.sh(script.replace("{uplink}", first.record()["uplink"]))
+        self.lab.host.sh(script.replace("{uplink}", "mgu" + first.uuid[:8]))
 
     # -- playing ----------------------------------------------------------------------------------
 
-    def addresses(self, name):
+    def find_places(self, name):
         control = self.sandboxes[name].record()["control_address"]
         places = {"control_host": 1, "control": 2, "uplink_host": 9, "uplink": 10, "uplink_dns": 11, "granted": 12}
         found = {place: part(control, number) for place, number in places.items()}
         found |= {f"{place}6": str(ipaddress.ip_address(f"fd6d:6967:7261::{a}")) for place, a in found.items()}
-        return cases.Names(found)
+        self.places[name] = cases.Names(found)
 
     def table(self):
         """The whole table with the addresses of now: {sender: [Case]}."""
         names = list(self.sandboxes)
-        found = {name: self.addresses(name) for name in names}
-        table = {sender: [c.placed(found) for name in names for c in inward(name)]
+        table = {sender: [c.placed(self.places) for name in names for c in inward(name)]
                  for sender, inward in cases.INWARD.items()}
         for name, neighbour in zip(names, [*names[1:], names[0]]):
-            table[name] = [c.placed({"own": found[name], "neighbour": found[neighbour]}) for c in cases.GUESTS[name]]
+            table[name] = [c.placed({"own": self.places[name], "neighbour": self.places[neighbour]}) for c in cases.GUESTS[name]]
         return table
 
     def receivers(self):
@@ -186,16 +186,16 @@ class World:
             yield f"gateway {name}", Receiver(sandbox.inside, self.tags, 'ct direction reply return; iifname != "lo"', "input")
             yield f"guest {name}", Receiver(sandbox.guest.run, self.tags, 'iifname "eth0"')
 
-    def play(self, table, wait=True, frames=()):
-        """Plays a table ({sender: [Case]}) once, with @wait until all answers are there; @frames are sent by the
-        first sandbox."""
+    def play(self, table, families=(4, 6), frames=()):
+        """Plays a table ({sender: [Case]}) once, until all answers of these families are there; @frames are sent by
+        the first sandbox."""
         receivers = dict(self.receivers())
         first = next(iter(self.sandboxes))
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
             try:
                 list(pool.map(Receiver.__enter__, receivers.values()))
                 passed = self.send_frames(first, frames) if frames else None
-                answers = dict(pool.map(lambda sender: (sender, self.shoot(sender, table[sender], wait)), table))
+                answers = dict(pool.map(lambda sender: (sender, self.shoot(sender, table[sender], families)), table))
                 taken = dict(zip(receivers, pool.map(Receiver.take, receivers.values())))
             finally:
                 list(pool.map(lambda r: r.__exit__(), receivers.values()))
@@ -203,9 +203,10 @@ class World:
                     if arrival[0] != place.removeprefix("guest ")}  # answers carry the tag of the question
         return Played(arrivals, answers, passed)
 
-    def shoot(self, sender, wanted, wait):
-        need = [c.shot for c in wanted if c.answer] if wait else []
-        return self.agents[sender].shoot([c.shot for c in wanted], self.tags[sender], need)
+    def shoot(self, sender, wanted, families):
+        """What is waited for comes last: its answer says that all before it were on their way as well."""
+        need = [c.shot for c in wanted if c.answer and c.family() in families]
+        return self.agents[sender].shoot([c.shot for c in wanted if c.shot not in need] + need, self.tags[sender], need)
 
     def send_frames(self, name, frames):
         """How many of the frames pass the wire's rules."""
