@@ -264,10 +264,9 @@ def test_too_many_files_are_an_error_and_no_end(lab):
     with made(lab, "a", share(size=256 * MIB)) as a:
         parent = child_of(a.virtiofs.server)
         worker = open(f"/proc/{parent}/task/{parent}/children").read().strip()
-        lab_limit = 300
-        os_prlimit(int(worker), lab_limit)
+        os_prlimit(int(worker), 300)
         with pytest.raises(Refused) as error:
-            for i in range(2 * lab_limit):
+            for i in range(2 * 300):
                 a.virtiofs.mknod(f"f{i}", stat.S_IFREG | 0o644)
         assert error.value.errno in (errno.EMFILE, errno.ENFILE)
         assert a.virtiofs.stat(ROOT).uid == 1000  # it goes on
