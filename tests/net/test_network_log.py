@@ -220,7 +220,7 @@ def test_whose_it_is(lab):
     result = lab.host.run(HELPER, "cleanup", "logged", user="other", check=False)
     assert result.returncode == 77 and "another user" in result.stderr
     lab.host.run(HELPER, "cleanup", "logged", user="dev")
-    assert lab.host.run("ls", DIRECTORY).stdout == ""
+    assert "logged" not in lab.host.run("ls", DIRECTORY).stdout.split()
 
 
 def test_another_users_log_is_not_gone_on_with(lab):
