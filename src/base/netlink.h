@@ -127,6 +127,7 @@ struct rule {
 	uint32_t priority;
 	uint32_t mark;		   /* with the full mask; 0: any */
 	struct prefix source;	   /* length 0: any */
+	bool invert;		   /* what does not match */
 	struct prefix destination; /* length 0: any */
 	uint8_t protocol;	   /* IPPROTO_…; 0: any */
 	uint16_t source_port;	   /* with a protocol; 0: any */
@@ -138,8 +139,11 @@ struct rule {
 };
 /* One that is there already is fine. A new one comes after those of its priority. */
 MUST_CHECK int rule_add(struct netlink *netlink, const struct rule *rule, struct error *err);
-/* Adds another one, although an equal one is there. */
-MUST_CHECK int rule_add_again(struct netlink *netlink, const struct rule *rule, struct error *err);
+/*
+ * Adds it whatever is there: the kernel takes one with a source for the same as one without, when
+ * the latter is added.
+ */
+MUST_CHECK int rule_add_always(struct netlink *netlink, const struct rule *rule, struct error *err);
 /*
  * Deletes the first rule with this priority, mark, source, table and action (0: any). One that is
  * gone is fine.

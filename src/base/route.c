@@ -149,6 +149,7 @@ static struct nlmsghdr *rule_message(char *buffer, const struct rule *rule, uint
 	info->family = rule->family == AF_INET6 ? AF_INET6 : AF_INET;
 	info->action = rule->action;
 	info->src_len = (uint8_t)rule->source.length;
+	info->flags = rule->invert ? FIB_RULE_INVERT : 0;
 	mnl_attr_put_u32(message, FRA_PRIORITY, rule->priority);
 	if (rule->source.length)
 		netlink_put_address(message, FRA_SRC, &rule->source.address);
@@ -191,7 +192,7 @@ int rule_add(struct netlink *netlink, const struct rule *rule, struct error *err
 	return add(netlink, rule, NLM_F_EXCL, err);
 }
 
-int rule_add_again(struct netlink *netlink, const struct rule *rule, struct error *err)
+int rule_add_always(struct netlink *netlink, const struct rule *rule, struct error *err)
 {
 	return add(netlink, rule, 0, err);
 }
@@ -221,6 +222,7 @@ static int add_rule(const struct nlmsghdr *message, void *data)
 		.action = info->action,
 		.table = info->table,
 		.source.length = info->src_len,
+		.invert = info->flags & FIB_RULE_INVERT,
 		.destination.length = info->dst_len,
 		.suppress_length = -1,
 	};

@@ -133,7 +133,6 @@ int host_ensure(struct netlink *netlink, const struct prefix *wanted, struct pre
 	struct prefix pool = *wanted;
 	struct route route;
 	bool known = state && state_pool(state, &pool) == 0;
-	bool has_ipv6 = false;
 
 	json_object_put(state);
 	if (!known && write_state(&pool, err) < 0)
@@ -147,8 +146,7 @@ int host_ensure(struct netlink *netlink, const struct prefix *wanted, struct pre
 	rules_host(&pool, &text);
 	if (nft_load(strbuf_text(&text), err) < 0 || remember_rules(err) < 0)
 		return error_prefix(err, "on the host");
-	if (host6_in_use(netlink, &has_ipv6, err) < 0 ||
-	    (has_ipv6 && host6_ensure(netlink, err) < 0))
+	if (host6_is_there() && host6_ensure(netlink, err) < 0)
 		return -1;
 	*ret_pool = pool;
 	return 0;
@@ -299,25 +297,20 @@ static void table_drift(void (*add)(void *data, const char *line), void *data)
 }
 
 /* Other firewalls; one that cannot be listed here (old iptables) stays unknown. */
-static int firewall_drift(struct netlink *netlink, void (*add)(void *data, const char *line),
-			  void *data, struct error *err)
+static void firewall_drift(void (*add)(void *data, const char *line), void *data)
 {
 	_cleanup_strbuf_ struct strbuf lines = STRBUF_INIT;
 	_cleanup_error_ struct error listing = ERROR_INIT;
 	_cleanup_free_ char *ruleset = NULL;
 	_cleanup_free_ char *text = NULL;
-	bool ipv6 = false;
 	char *rest;
 
-	if (host6_in_use(netlink, &ipv6, err) < 0)
-		return -1;
 	if (nft_list("ruleset", &ruleset, &listing) < 0)
-		return 0;
-	firewall_blocks(ruleset, ipv6, &lines);
+		return;
+	firewall_blocks(ruleset, host6_is_there(), &lines);
 	text = strbuf_take(&lines);
 	for (rest = text; rest && *rest;)
 		add(data, strsep(&rest, "\n"));
-	return 0;
 }
 
 int host_drift(struct netlink *netlink, void (*add)(void *data, const char *line), void *data,
@@ -325,8 +318,8 @@ int host_drift(struct netlink *netlink, void (*add)(void *data, const char *line
 {
 	table_drift(add, data);
 	sysctls_drift(add, data);
-	if (firewall_drift(netlink, add, data, err) < 0 ||
-	    host_rules_drift(netlink, add, data, err) < 0)
+	firewall_drift(add, data);
+	if (host_rules_drift(netlink, add, data, err) < 0)
 		return -1;
 	return host6_drift(netlink, add, data, err);
 }

@@ -26,27 +26,33 @@ static bool in_prefix(const struct address *address, const char *text)
 	return parse_prefix(text, &prefix) == 0 && prefix_contains(&prefix, address);
 }
 
-/*
- * What no grant can name, since the rules drop it before they look at grants: no machine, every
- * machine, this machine, or the service of a cloud that hands out its secrets.
- */
-static const char *const closed[] = {
-	"0.0.0.0/8",	    "127.0.0.0/8",
-	"169.254.0.0/16",   "100.100.100.200/32",
-	"168.63.129.16/32", "224.0.0.0/4",
-	"240.0.0.0/4",	    "::/96", /* unspecified, loopback, IPv4-compatible (RFC 4291 §2.5) */
-	"::ffff:0:0/96",    "64:ff9b::/96", /* an IPv4 address behind NAT64, RFC 6052 */
-	"fe80::/10",	    "fec0::/10",    /* site-local, RFC 3879 */
-	"ff00::/8",	    "fd00:ec2::254/128",
-	"fd20:ce::254/128",
+const char *const policy_never[] = {
+	"0.0.0.0/8",		  /* this network, RFC 791 */
+	"127.0.0.0/8",		  /* loopback */
+	"169.254.0.0/16",	  /* link-local and most clouds' metadata, RFC 3927 */
+	"100.100.100.200/32",	  /* Alibaba Cloud's metadata */
+	"168.63.129.16/32",	  /* Azure's host */
+	"224.0.0.0/4",		  /* multicast, RFC 5771 */
+	"240.0.0.0/4",		  /* reserved and limited broadcast, RFC 1112 */
+	"::/8",			  /* unspecified, loopback, IPv4 inside: RFC 4291, 6052, 8215 */
+	"2001::/32",		  /* Teredo, which carries IPv4 addresses, RFC 4380 */
+	"2002::/16",		  /* 6to4, which does as well, RFC 3056 */
+	"fe80::/10",		  /* link-local */
+	"fec0::/10",		  /* site-local, RFC 3879 */
+	"ff00::/8",		  /* multicast */
+	"fd00:ec2::/32",	  /* metadata and credentials of Amazon's cloud */
+	"fd20:ce::254/128",	  /* metadata of Google's */
+	"fd00:c1::a9fe:a9fe/128", /* and of Oracle's */
+	"fd6d:6967:7261::/48",	  /* sandboxes, see network/block.h and network/wire.h */
 };
+const size_t policy_never_count = ARRAY_SIZE(policy_never);
 
 bool policy_is_target(const struct address *address)
 {
 	if (address->family != AF_INET && address->family != AF_INET6)
 		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(closed); i++)
-		if (in_prefix(address, closed[i]))
+	for (size_t i = 0; i < policy_never_count; i++)
+		if (in_prefix(address, policy_never[i]))
 			return false;
 	return true;
 }

@@ -94,6 +94,13 @@ struct wire {
  */
 MUST_CHECK int policy_validate(const struct policy *policy, struct error *err);
 
+/*
+ * What no grant can name, and the rules drop before they look at grants: no machine, every machine,
+ * this machine, or the service of a cloud that hands out its secrets.
+ */
+extern const char *const policy_never[];
+extern const size_t policy_never_count;
+
 /* The parts of it: what a grant may name, and where a port may be bound. */
 bool policy_is_target(const struct address *address);
 bool policy_is_bind(const struct address *address);

@@ -14,31 +14,6 @@
 extern const char template_gateway[], template_gateway6[], template_wire[], template_wire6[],
 	template_host[];
 
-/*
- * Closed to every guest, whatever its policy: addresses that mean "this host", "everybody here", or
- * the service of a cloud provider that hands out its secrets.
- */
-static const char *const never[] = {
-	"0.0.0.0/8",	      /* this network, RFC 791 */
-	"127.0.0.0/8",	      /* loopback */
-	"169.254.0.0/16",     /* link-local and most clouds' metadata, RFC 3927 */
-	"100.100.100.200/32", /* Alibaba Cloud's metadata */
-	"168.63.129.16/32",   /* Azure's host */
-	"224.0.0.0/4",	      /* multicast, RFC 5771 */
-	"240.0.0.0/4",	      /* reserved and limited broadcast, RFC 1112 */
-
-	"::/8",		 /* unspecified, loopback, IPv4 in disguise, NAT64: RFC 4291, 6052, 8215 */
-	"2001::/32",	 /* Teredo, which carries IPv4 addresses, RFC 4380 */
-	"2002::/16",	 /* 6to4, which does as well, RFC 3056 */
-	"fe80::/10",	 /* link-local */
-	"fec0::/10",	 /* site-local, RFC 3879 */
-	"ff00::/8",	 /* multicast */
-	"fd00:ec2::/32", /* metadata and credentials of Amazon's cloud */
-	"fd20:ce::254/128",	  /* metadata of Google's */
-	"fd00:c1::a9fe:a9fe/128", /* of Oracle's */
-	"fd6d:6967:7261::/48",	  /* the sandboxes' own */
-};
-
 /* Closed unless `isolate: false`: what is not one host of the public Internet (RFC 6890). */
 static const char *const reserved[] = {
 	"10.0.0.0/8",	   /* private, RFC 1918 */
@@ -83,7 +58,7 @@ void surroundings_done(struct surroundings *surroundings)
 
 static void collect_never(const struct rules *rules, struct prefix_list *list)
 {
-	prefix_list_add_texts(list, never, ARRAY_SIZE(never));
+	prefix_list_add_texts(list, policy_never, policy_never_count);
 	prefix_list_add(list, rules->pool);
 	prefix_list_add_all(list, &rules->host->own);
 }
@@ -340,7 +315,7 @@ void rules_host(const struct prefix *pool, struct strbuf *output)
 	};
 
 	prefix_list_add_texts(&closed, reserved, ARRAY_SIZE(reserved));
-	prefix_list_add_texts(&always, never, ARRAY_SIZE(never));
+	prefix_list_add_texts(&always, policy_never, policy_never_count);
 	prefix_list_add(&always, pool);
 	template_render(template_host, values, ARRAY_SIZE(values), output);
 }
