@@ -346,6 +346,8 @@ class Lab:
     def serve_dns(self, records=None, machine=None, address=RESOLVER):
         """A resolver in the Internet (or on another machine) that answers with @records only."""
         arguments = [f"--address=/{name}/{address_}" for name, address_ in (records or {}).items()]
+        if address == RESOLVER:
+            arguments.append(f"--listen-address={RESOLVER6}")
         return self.keep_running((machine or self.internet).spawn(
             "dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null",
             "--pid-file=", "--user=root", f"--listen-address={address}", "--bind-interfaces",

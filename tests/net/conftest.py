@@ -12,12 +12,12 @@ import uuid as uuids
 
 import pytest
 
-from lab import Lab, Machine, stop
+from lab import LAN_PEER6, LAN_PUBLIC6, WAN_HOST6, WEB6, Lab, Machine, stop
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROBE = pathlib.Path(os.environ.get("MIGRANT_BUILD", HERE.parent.parent / "build-dev")) / "tests/probe"
 HOOK, HELPER = "/usr/sbin/migrant-hook", "/usr/sbin/migrant-helper"
-GUEST6, GATEWAY6, ROUTER6 = "fd6d:6967:7261:ffff::2", "fd6d:6967:7261:ffff::1", "fe80::1"
+GUEST6, GATEWAY6, LINK6 = "fd6d:6967:7261:ffff::2", "fd6d:6967:7261:ffff::1", "fe80::1"
 GUEST, GATEWAY, GUEST_MAC = "10.213.0.2", "10.213.0.1", "52:54:00:6d:67:02"
 
 
@@ -100,7 +100,7 @@ class Sandbox:
             ip link set lo up
             ip link set eth0 address {GUEST_MAC}; ip link set eth0 up
             ip addr add {GUEST}/30 dev eth0; ip route add default via {GATEWAY}
-            ip addr add {GUEST6}/64 dev eth0 nodad
+            ip addr add {GUEST6}/64 dev eth0 nodad; ip -6 route add default via {GATEWAY6}
             """)
 
     def up(self):
@@ -161,7 +161,9 @@ def shared_lab(build):
         install(lab, build)
         lab.host.run("mkdir", "-m", "711", "/run/migrant", "/run/netns")  # as set-up leaves them
         lab.serve_dns({"private.test": "192.168.1.50", "loop.test": "127.0.0.1", "meta.test": "169.254.169.254",
-                       "six.test": "2001:db8:5::7"})
+                       "six.test": "2001:db8:5::7", "web6.test": WEB6, "lan6.test": LAN_PEER6, "loop6.test": "::1",
+                       "mapped.test": "::ffff:127.0.0.1", "link.test": "fe80::1", "public6.test": LAN_PUBLIC6,
+                       "host6.test": WAN_HOST6, "nat64.test": "64:ff9b::a9fe:a9fe"})
         for machine in (lab.internet, lab.lan, lab.host):
             lab.serve_http(machine)
         lab.host.sh("while ip -6 addr | grep -q tentative; do sleep 0.1; done")

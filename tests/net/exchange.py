@@ -24,7 +24,7 @@ def frame(interface, message, seconds):
 
 
 def udp(address, port, message):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.settimeout(3)
         s.connect((address, int(port)))
         s.send(message)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Takes the rules away one by one and sees whether a test notices. Run when asked: see docs/testing.md.
 
-    mutants.py [TEMPLATE[:LINE]…]      TEMPLATE: wire, gateway, host; all of them by default
+    mutants.py [TEMPLATE[:LINE]…]      TEMPLATE: wire, gateway, host, wire6, gateway6; all of them by default
 
 A rule that nobody misses is either one that has no test or one that is not needed. The rule is overwritten with
 blanks in copies of migrant-hook and migrant-helper, so nothing is built. Prints one line per rule, and at the end those that were
@@ -20,9 +20,12 @@ SOURCE = HERE.parent.parent
 BUILD = pathlib.Path(os.environ.get("MIGRANT_BUILD", SOURCE / "build-dev"))
 # What can notice, quickest first.
 SUITES = {
-    "wire": ["test_frames.py", "test_attacks.py", "test_services.py", "test_isolation.py"],
-    "gateway": ["test_attacks.py", "test_services.py", "test_isolation.py", "test_frames.py", "test_grants.py", "test_withdrawal.py"],
-    "host": ["test_host_rules.py", "test_attacks.py", "test_isolation.py", "test_services.py"],
+    "wire": ["test_frames.py", "test_ipv6_frames.py", "test_attacks.py", "test_services.py", "test_isolation.py"],
+    "gateway": ["test_attacks.py", "test_services.py", "test_isolation.py", "test_frames.py", "test_grants.py", "test_withdrawal.py",
+                "test_ipv6.py"],
+    "host": ["test_host_rules.py", "test_attacks.py", "test_isolation.py", "test_ipv6.py", "test_services.py"],
+    "wire6": ["test_ipv6_frames.py", "test_ipv6.py"],
+    "gateway6": ["test_ipv6.py", "test_ipv6_frames.py"],
 }
 RENDERING = ["migrant-hook", "migrant-helper"]
 PROGRAMS = ["migrant", "migrant-hook", "migrant-helper", "tests/probe"]
