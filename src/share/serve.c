@@ -38,8 +38,6 @@
 #include "share/userns.h"
 
 #define RUN_DIR "/run/migrant"
-/* The C virtiofsd of QEMU before 8.0, whose options these are. */
-#define VIRTIOFSD "/usr/lib/qemu/virtiofsd"
 /* One for each file that the guest remembers; virtiofsd would ask for as many itself. */
 #define FILES_MAX 1000000
 
@@ -50,6 +48,13 @@
 #else
 #error "which AUDIT_ARCH_ is this?"
 #endif
+
+/*
+ * QEMU's own, before QEMU 8.0 (Debian 12), and the one that followed it: Debian 13, Ubuntu, Fedora;
+ * Arch. Both know the options that are given here.
+ */
+static const char *const programs[] = {"/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd",
+				       "/usr/lib/virtiofsd"};
 
 /* The command line. */
 
@@ -281,10 +286,13 @@ static int become_virtiofsd(const struct serving *serving, rlim_t files, struct 
 
 	if (fcntl(serving->socket, F_SETFD, 0) < 0)
 		return error_errno(err, EX_USAGE, "there is no descriptor %d", serving->socket);
-	execve(VIRTIOFSD, (char *const *)(uintptr_t)argv, environment);
-	error_errno(err, EX_UNAVAILABLE, "cannot start " VIRTIOFSD);
-	return error_hint(err,
-			  "shares need the virtiofsd of QEMU 7 (Debian 12: qemu-system-common)");
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
+		if (access(programs[i], X_OK) == 0) {
+			execve(programs[i], (char *const *)(uintptr_t)argv, environment);
+			return error_errno(err, EX_UNAVAILABLE, "cannot start %s", programs[i]);
+		}
+	error_set(err, EX_UNAVAILABLE, "virtiofsd is not installed, which shares need");
+	return error_hint(err, "install the package virtiofsd (Debian 12: qemu-system-common)");
 }
 
 int serve(const struct serving *serving, struct error *err)

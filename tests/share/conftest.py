@@ -170,6 +170,9 @@ def shared_lab(build):
         shutil.copy(build / "migrant-virtiofsd", lab.base / "program")
         lab.host.run("install", "-m", "755", lab.base / "program", VIRTIOFSD)
         lab.host.run("mkdir", "-m", "711", "/run/migrant", "/run/netns")
+        if os.environ.get("MIGRANT_VIRTIOFSD"):  # another than QEMU's own
+            lab.host.run("install", "-m", "755", os.environ["MIGRANT_VIRTIOFSD"], "/usr/libexec/virtiofsd")
+            lab.host.run("mount", "--bind", "/dev/null", "/usr/lib/qemu/virtiofsd")
         lab.foreign = {point for point, _, _ in mounts(lab)}  # of the machine that the tests run on
         yield lab
 
