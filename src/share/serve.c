@@ -46,6 +46,7 @@
 #elif defined(__aarch64__)
 #define ARCHITECTURE AUDIT_ARCH_AARCH64
 #else
+/* cppcheck-suppress preprocessorErrorDirective */
 #error "which AUDIT_ARCH_ is this?"
 #endif
 

@@ -39,18 +39,24 @@ static void verify_source(const char *name, size_t index, const struct made *mad
 		lines_addf(lines, "share %s: it is larger than its cap", made->path);
 }
 
+/* Whether @loop is the device of the guest's mount. */
+static bool is_device(const struct made *made, const struct loop *loop)
+{
+	_cleanup_free_ char *device = text_format("%d:%u ", LOOP_MAJOR, loop->number);
+
+	return text_starts(made->source, device);
+}
+
 /* That the device is bound to the file that is the image. */
 static bool has_image(const struct made *made, uid_t owner, const struct loop_list *loops)
 {
 	_cleanup_free_ char *path = image_path(owner, made->image);
 	struct stat status;
-	unsigned int number;
 
-	if (lstat(path, &status) < 0 || (uint64_t)status.st_size != made->size ||
-	    sscanf(made->source, "7:%u ", &number) != 1)
+	if (lstat(path, &status) < 0 || (uint64_t)status.st_size != made->size)
 		return false;
 	for (size_t i = 0; i < loops->count; i++)
-		if (loops->items[i].number == number)
+		if (is_device(made, &loops->items[i]))
 			return loops->items[i].device == status.st_dev &&
 			       loops->items[i].inode == status.st_ino;
 	return false;

@@ -170,6 +170,7 @@ def shared_lab(build):
         shutil.copy(build / "migrant-virtiofsd", lab.base / "program")
         lab.host.run("install", "-m", "755", lab.base / "program", VIRTIOFSD)
         lab.host.run("mkdir", "-m", "711", "/run/migrant", "/run/netns")
+        lab.host.sh("while ip -6 addr | grep -q tentative; do sleep 0.1; done")
         if os.environ.get("MIGRANT_VIRTIOFSD"):  # another than QEMU's own
             lab.host.run("install", "-m", "755", os.environ["MIGRANT_VIRTIOFSD"], "/usr/libexec/virtiofsd")
             lab.host.run("mount", "--bind", "/dev/null", "/usr/lib/qemu/virtiofsd")
