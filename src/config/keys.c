@@ -121,7 +121,7 @@ const struct config_key config_keys[KEY_COUNT] = {
 			"sandbox)"},
 	[KEY_NETWORK_IPV6] = {"network.ipv6", TYPE_EITHER,
 		.offset = AT(network.ipv6_nat), .choices = ipv6_choices,
-		.fallback = "off", .unbuilt = true,
+		.fallback = "off",
 		.help = "nat: IPv6 to the Internet through the gateway"},
 	[KEY_NETWORK_EGRESS] = {"network.egress", TYPE_CHOICE, .offset = AT(network.egress),
 		.choices = egress_choices, .fallback = "open", .unbuilt_from = EGRESS_LIST,

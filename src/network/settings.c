@@ -18,24 +18,29 @@ static const struct setting inside[] = {
 	{"net/ipv4/icmp_echo_ignore_broadcasts", "1"},
 };
 
-/* Of net/ipv6/conf/LINK and net/ipv4/conf/LINK. */
-static const struct setting of_link[] = {
-	{"ipv6/disable_ipv6", "1"},	   {"ipv6/accept_ra", "0"},
-	{"ipv4/rp_filter", "1"},	   {"ipv4/arp_ignore", "1"},
-	{"ipv4/arp_announce", "2"},	   {"ipv4/proxy_arp", "0"},
-	{"ipv4/accept_redirects", "0"},	   {"ipv4/send_redirects", "0"},
-	{"ipv4/accept_source_route", "0"}, {"ipv4/route_localnet", "0"},
-};
-
 /*
- * What a link with IPv6 has besides. The kernel must give it no address, look for no router and
- * believe nobody; the addresses are given by us, and nobody else is on these links.
+ * Of net/ipv6/conf/LINK and net/ipv4/conf/LINK. Where IPv6 is switched on, the kernel must give no
+ * address of its own, look for no router and believe nobody.
  */
-static const struct setting of_link6[] = {
-	{"ipv6/addr_gen_mode", "1"},	    {"ipv6/autoconf", "0"},
-	{"ipv6/router_solicitations", "0"}, {"ipv6/accept_redirects", "0"},
-	{"ipv6/accept_source_route", "-1"}, {"ipv6/proxy_ndp", "0"},
-	{"ipv6/accept_dad", "0"},	    {"ipv6/dad_transmits", "0"},
+static const struct setting of_link[] = {
+	{"ipv6/disable_ipv6", "1"},
+	{"ipv6/accept_ra", "0"},
+	{"ipv6/addr_gen_mode", "1"},
+	{"ipv6/autoconf", "0"},
+	{"ipv6/router_solicitations", "0"},
+	{"ipv6/accept_redirects", "0"},
+	{"ipv6/accept_source_route", "-1"},
+	{"ipv6/proxy_ndp", "0"},
+	{"ipv6/accept_dad", "0"},
+	{"ipv6/dad_transmits", "0"},
+	{"ipv4/rp_filter", "1"},
+	{"ipv4/arp_ignore", "1"},
+	{"ipv4/arp_announce", "2"},
+	{"ipv4/proxy_arp", "0"},
+	{"ipv4/accept_redirects", "0"},
+	{"ipv4/send_redirects", "0"},
+	{"ipv4/accept_source_route", "0"},
+	{"ipv4/route_localnet", "0"},
 };
 
 static const struct setting inside6[] = {
@@ -89,12 +94,6 @@ static int set_disabled6(const char *link, const char *value, struct error *err)
 
 int settings_open_link6(const char *link, struct error *err)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(of_link6); i++) {
-		_cleanup_free_ char *path = link_path(&of_link6[i], link);
-
-		if (settings_apply(path, of_link6[i].value, err) < 0)
-			return -1;
-	}
 	return set_disabled6(link, "0", err);
 }
 
@@ -137,11 +136,6 @@ void settings_describe_link(const char *link, struct strbuf *output)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(of_link); i++) {
 		_cleanup_free_ char *path = link_path(&of_link[i], link);
-
-		describe(path, output);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(of_link6); i++) {
-		_cleanup_free_ char *path = link_path(&of_link6[i], link);
 
 		describe(path, output);
 	}

@@ -13,8 +13,8 @@ MUST_CHECK int settings_apply_inside(struct error *err);
 MUST_CHECK int settings_apply_link(const char *link, struct error *err);
 
 /*
- * IPv6 on one link, for routed packets and given addresses alone, and off again, which also takes
- * its addresses away; routing of IPv6 in the gateway's namespace.
+ * IPv6 on one link, whose settings have been applied, and off again, which also takes its addresses
+ * away; routing of IPv6 in the gateway's namespace.
  */
 MUST_CHECK int settings_open_link6(const char *link, struct error *err);
 MUST_CHECK int settings_close_link6(const char *link, struct error *err);

@@ -262,7 +262,6 @@ def test_every_project_command_shows_a_mistake_alike(migrant, tmp_path, project_
 
 
 @pytest.mark.parametrize("text, file, message", [
-    ("network: {ipv6: nat}\n", None, "^Migrantfile:1:17: error: 'network.ipv6' is not built"),
     ("shares: [{host: w, guest: /w}]\n", None, "^Migrantfile:1:9: error: 'shares' is not built"),
     ("network: {egress: list, domains: [a.b]}\n", None, "^Migrantfile:1:19: error: 'network.egress: list' is not built"),
     ("", "wireguard.conf", "^Migrantfile: error: wireguard.conf lies beside the Migrantfile"),

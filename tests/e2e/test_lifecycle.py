@@ -86,7 +86,7 @@ def test_status_has_all_fields(box):
     people = box.migrant("status").stdout
     assert re.search(r"^state: +running$", people, re.M)
     assert box.migrant("ip").stdout == status["ip"] + "\n"
-    assert box.migrant("ip", "-6", check=False).returncode == 1
+    assert box.migrant("ip", "-6", check=False).returncode == 1  # `ipv6: off`
 
 
 def test_emulation_is_warned_about(box):

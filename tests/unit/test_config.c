@@ -599,7 +599,7 @@ static void what_is_not_built_is_refused(void **state)
 		{"name: a\nshares: [{host: a, guest: /x}]\n", "2:9", "'shares'"},
 		{"network: {ports: [\"1:2\"], allow: [host tcp/1, lan 10.0.0.1]}\n", NULL, NULL},
 		{"network: {limits: {connections: 99}, egress: none}\n", NULL, NULL},
-		{"network: {ipv6: nat}\n", "1:17", "'network.ipv6'"},
+		{"network: {ipv6: nat, allow: [lan fd00::1]}\n", NULL, NULL},
 		{"network: {egress: list, domains: [a.b]}\n", "1:19", "'network.egress: list'"},
 		{"wireguard: wg.conf\n", "1:12", "'wireguard'"},
 		{"ttl: 8h\n", "1:6", "'ttl'"},
