@@ -32,6 +32,19 @@ static int remove_with_rotated(int dirfd, const char *file, struct error *err)
 	return 0;
 }
 
+/* One of each virtiofsd. */
+static int remove_of_shares(const char *name, int dirfd, struct error *err)
+{
+	for (int i = 0; i < SHARE_MAX; i++) {
+		_cleanup_free_ char *file =
+			text_format(SANDBOX_PREFIX "%s-fs%d-virtiofsd.log", name, i);
+
+		if (remove_with_rotated(dirfd, file, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int logs_remove(const char *name, struct error *err)
 {
 	_cleanup_free_ char *qemu = text_format(SANDBOX_PREFIX "%s.log", name);
@@ -40,7 +53,7 @@ int logs_remove(const char *name, struct error *err)
 
 	if (dirfd < 0)
 		return errno == ENOENT ? 0 : error_errno(err, EX_IOERR, LOG_DIR);
-	if (remove_with_rotated(dirfd, qemu, err) < 0)
+	if (remove_with_rotated(dirfd, qemu, err) < 0 || remove_of_shares(name, dirfd, err) < 0)
 		return -1;
 	return remove_with_rotated(dirfd, console, err);
 }

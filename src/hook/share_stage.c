@@ -28,12 +28,17 @@ int share_stage_verify(const char *name, uid_t owner, struct drift *drift, struc
 	return shares_verify(name, owner, &drift->isolation, &drift->host, err);
 }
 
-int share_stage_check(const char *name, uid_t owner, struct error *err)
+int share_stage_check(const struct metadata *metadata, struct error *err)
 {
 	_cleanup_drift_ struct drift drift = {0};
+	size_t count = 0;
 
-	if (share_stage_verify(name, owner, &drift, err) < 0)
+	if (shares_count(metadata->name, &count, err) < 0 ||
+	    share_stage_verify(metadata->name, metadata->owner, &drift, err) < 0)
 		return -1;
+	if (count != metadata->share_count)
+		return error_set(err, EX_SOFTWARE, "%zu shares were made, %zu belong to %s", count,
+				 metadata->share_count, metadata->name);
 	if (drift.isolation.count)
 		return error_set(err, EX_SOFTWARE, "%s", drift.isolation.items[0]);
 	return 0;

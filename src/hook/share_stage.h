@@ -14,7 +14,7 @@ struct share_set share_set_of(const struct metadata *metadata);
 MUST_CHECK int share_stage_make(const struct metadata *metadata, struct error *err);
 
 /* EX_SOFTWARE unless the guest's mounts are as they were made: it must not run so. */
-MUST_CHECK int share_stage_check(const char *name, uid_t owner, struct error *err);
+MUST_CHECK int share_stage_check(const struct metadata *metadata, struct error *err);
 
 /* Adds what has changed. */
 MUST_CHECK int share_stage_verify(const char *name, uid_t owner, struct drift *drift,

@@ -113,7 +113,7 @@ static int start(const struct request *request, struct error *err)
 	if (!text_equal(record.uuid, metadata->uuid))
 		return error_set(err, EX_SOFTWARE, "the gateway of %s is another domain's",
 				 metadata->name);
-	if (share_stage_check(metadata->name, metadata->owner, err) < 0)
+	if (share_stage_check(metadata, err) < 0)
 		return -1;
 	return gateway_start(&sandbox, err);
 }
@@ -131,7 +131,7 @@ static void repair_keeper(const char *name)
  * promised. */
 static int started(const struct request *request, struct error *err)
 {
-	return share_stage_check(request->metadata.name, request->metadata.owner, err);
+	return share_stage_check(&request->metadata, err);
 }
 
 /* Should: end a guest whose isolation is not what it was; repair the rest. */
@@ -147,7 +147,7 @@ static int reconnect(const struct request *request, struct error *err)
 	if (drift.isolation.count)
 		return error_set(err, EX_SOFTWARE, "the gateway of %s is not what it was: %s", name,
 				 drift.isolation.items[0]);
-	if (share_stage_check(name, record.owner, err) < 0)
+	if (share_stage_check(&request->metadata, err) < 0)
 		return -1;
 	if (gateway_repair(name, directory, err) < 0)
 		return -1;

@@ -35,11 +35,13 @@
 #include "base/strbuf.h"
 #include "base/text.h"
 #include "share/made.h"
+#include "share/muffle.h"
 #include "share/userns.h"
 
 #define RUN_DIR "/run/migrant"
 /* One for each file that the guest remembers; virtiofsd would ask for as many itself. */
-#define FILES_MAX 1000000
+#define FILES_MAX    1000000
+#define MESSAGES_MAX 65536 /* bytes in the log that libvirt keeps of it */
 
 #if defined(__x86_64__)
 #define ARCHITECTURE AUDIT_ARCH_X86_64
@@ -275,25 +277,52 @@ static rlim_t raise_files(void)
 	return limit.rlim_max;
 }
 
+static const char *find_program(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
+		if (access(programs[i], X_OK) == 0)
+			return programs[i];
+	return NULL;
+}
+
+static int not_installed(struct error *err)
+{
+	error_set(err, EX_UNAVAILABLE, "virtiofsd is not installed, which shares need");
+	return error_hint(err, "install the package virtiofsd (Debian 12: qemu-system-common)");
+}
+
+int serve_check(struct error *err)
+{
+	if (access(SHARE_VIRTIOFSD, X_OK) < 0) {
+		error_set(err, EX_UNAVAILABLE, SHARE_VIRTIOFSD " is not installed");
+		return error_hint(err, "run: sudo migrant setup");
+	}
+	return find_program() ? 0 : not_installed(err);
+}
+
+char *serve_title(const char *name, size_t index)
+{
+	return text_format("virtiofsd %s/%zu", name, index);
+}
+
 static int become_virtiofsd(const struct serving *serving, rlim_t files, struct error *err)
 {
+	_cleanup_free_ char *title = serve_title(serving->name, serving->index);
 	_cleanup_free_ char *socket = text_format("--fd=%d", serving->socket);
 	_cleanup_free_ char *limit = text_format("--rlimit-nofile=%llu", (unsigned long long)files);
 	_cleanup_free_ char *options =
 		text_format("source=" RUN_DIR ",no_xattr,sandbox=namespace%s", serving->options);
-	const char *const argv[] = {"virtiofsd",	socket, limit, "-o", options,
-				    serving->pool_size, NULL};
+	const char *const argv[] = {title, socket, limit, "-o", options, serving->pool_size, NULL};
 	static char *const environment[] = {NULL};
+	const char *program;
 
 	if (fcntl(serving->socket, F_SETFD, 0) < 0)
 		return error_errno(err, EX_USAGE, "there is no descriptor %d", serving->socket);
-	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
-		if (access(programs[i], X_OK) == 0) {
-			execve(programs[i], (char *const *)(uintptr_t)argv, environment);
-			return error_errno(err, EX_UNAVAILABLE, "cannot start %s", programs[i]);
-		}
-	error_set(err, EX_UNAVAILABLE, "virtiofsd is not installed, which shares need");
-	return error_hint(err, "install the package virtiofsd (Debian 12: qemu-system-common)");
+	program = find_program();
+	if (!program)
+		return not_installed(err);
+	execve(program, (char *const *)(uintptr_t)argv, environment);
+	return error_errno(err, EX_UNAVAILABLE, "cannot start %s", program);
 }
 
 int serve(const struct serving *serving, struct error *err)
@@ -307,6 +336,8 @@ int serve(const struct serving *serving, struct error *err)
 	if (serving->index >= list.count)
 		return error_set(err, EX_SOFTWARE, "%s has no share %zu", serving->name,
 				 serving->index);
+	if (muffle(MESSAGES_MAX, err) < 0)
+		return -1;
 	files = raise_files();
 	if (copy_mount(serving, &list.items[serving->index], &mount, err) < 0 ||
 	    leave_mounts(mount, err) < 0 || become_guest(&list.items[serving->index], err) < 0 ||

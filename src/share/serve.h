@@ -24,6 +24,12 @@ MUST_CHECK int serving_parse(int argc, char *const *argv, struct serving *ret_se
 			     struct error *err);
 void serving_done(struct serving *serving);
 
+/* EX_UNAVAILABLE when there is no virtiofsd on this host; for who would start a guest in vain. */
+MUST_CHECK int serve_check(struct error *err);
+
+/* What `ps` shows of the virtiofsd of a share, as its first argument. The caller frees. */
+char *serve_title(const char *name, size_t index);
+
 /* Never returns but with an error. */
 MUST_CHECK int serve(const struct serving *serving, struct error *err);
 

@@ -20,6 +20,7 @@
 #include "share/loop.h"
 #include "share/made.h"
 #include "share/mark.h"
+#include "share/serve.h"
 #include "share/target.h"
 #include "share/userns.h"
 #include "share/volume.h"
@@ -369,8 +370,8 @@ int shares_make(const struct share_set *set, struct error *err)
 
 	if (!set->count)
 		return 0;
-	if (mount_ensure_shared(RUN_DIR, err) < 0 || make_directory(below, err) < 0 ||
-	    make_all(set, true, &made, err) < 0)
+	if (serve_check(err) < 0 || mount_ensure_shared(RUN_DIR, err) < 0 ||
+	    make_directory(below, err) < 0 || make_all(set, true, &made, err) < 0)
 		return -1;
 	return made_store(set->name, &made, err);
 }

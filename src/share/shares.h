@@ -34,6 +34,9 @@ MUST_CHECK int shares_make(const struct share_set *set, struct error *err);
 MUST_CHECK int shares_verify(const char *name, uid_t owner, struct lines *isolation,
 			     struct lines *host, struct error *err);
 
+/* How many shares shares_make() has made for this sandbox. */
+MUST_CHECK int shares_count(const char *name, size_t *ret_count, struct error *err);
+
 /*
  * Unmounts, everywhere, whatever of the sandbox's shares there is, and lets go of the loop devices;
  * @left gets a line for what others still hold. Absent is fine.

@@ -83,24 +83,25 @@ class Sandbox(net.Sandbox):
             fd = listening.fileno()
             server = self.lab.host.spawn(
                 VIRTIOFSD, f"--fd={fd}", "-o", f"source=/run/migrant/{self.name}/shares/{index},{options},no_xattr",
-                pass_fds=[fd], stderr=subprocess.PIPE, text=True)
+                pass_fds=[fd], stderr=open(self.lab.base / "virtiofsd.log", "w+"))
+            server.log = self.lab.base / "virtiofsd.log"
             self.servers.append(server)
         try:
             guest = Guest(str(path))
         except OSError as error:
             server.wait(10)
-            raise AssertionError(f"virtiofsd: {server.stderr.read()}") from error
+            raise AssertionError(f"virtiofsd: {server.log.read_text()}") from error
         guest.server = server
         return guest
 
     def up(self):
         """Everything that libvirt does until the guest runs; the first share's Guest, or None."""
         self.hook("prepare")
-        guest = self.serve() if self.shares else None
+        guests = [self.serve(i) for i, _ in enumerate(self.shares)]
         self.open_tap()
         self.hook("start")
         self.hook("started")
-        return guest
+        return guests[0] if guests else None
 
     def kill(self):
         super().kill()

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import IMAGES, MIB, Sandbox, made, mounts, refused as hook_refuses, running, share
 from lab import Machine, child_of, stop
-from virtiofs import ROOT, Refused, refused
+from virtiofs import INIT, ROOT, Refused, refused
 
 
 # -- whose files -------------------------------------------------------------------------------------
@@ -280,6 +280,20 @@ def test_too_many_files_are_an_error_and_no_end(lab):
         assert a.virtiofs.stat(ROOT).uid == 1000  # it goes on
         a.virtiofs.unlink("f0")
         assert a.sh("ls f0", check=False).returncode != 0
+
+
+def test_messages_of_virtiofsd_are_bounded(lab):
+    """It prints a line about every request that makes no sense; libvirt keeps them in a file."""
+    with made(lab) as a:
+        for _ in range(5000):
+            refused(lambda: a.virtiofs.request(INIT, ROOT, bytes(16)), errno.EPROTO)  # version 0.0
+        stop(a.virtiofs.server)
+        printed = a.virtiofs.server.log.read_text()
+        assert 60000 < len(printed.encode()) < 70000
+        assert printed.endswith("was dropped)\n")
+        wait = time.monotonic() + 5
+        while lab.host.run("pgrep", "-f", "migrant-virtiofsd", check=False).returncode == 0:
+            assert time.monotonic() < wait
 
 
 # -- read-only ---------------------------------------------------------------------------------------
