@@ -23,7 +23,7 @@ SUITES = {
     "wire": ["test_frames.py", "test_ipv6_frames.py", "test_attacks.py", "test_services.py", "test_isolation.py"],
     "gateway": ["test_attacks.py", "test_services.py", "test_isolation.py", "test_frames.py", "test_grants.py", "test_withdrawal.py",
                 "test_ipv6.py"],
-    "host": ["test_host_rules.py", "test_attacks.py", "test_isolation.py", "test_ipv6.py", "test_services.py"],
+    "host": ["test_host_rules.py", "test_ipv6_host_rules.py", "test_attacks.py", "test_isolation.py", "test_ipv6.py", "test_services.py"],
     "wire6": ["test_ipv6_frames.py", "test_ipv6.py"],
     "gateway6": ["test_ipv6.py", "test_ipv6_frames.py"],
 }
