@@ -21,10 +21,11 @@ class Disturbance:
     advised: bool = False  # `verify` names the rule that helps
     repaired: bool = False  # all is well again after a repair, although the disturbance lasts
     way: str = "internet"  # where what goes out arrives
-    way6: str = ""  # the same for IPv6, where it is another
     more: dict = dataclasses.field(default_factory=dict)  # {sender: cases beside the table's}
 
 
+# What stops without each of the routing rules of IPv6, see src/network/host6.c.
+IPV6_RULES = {670: ALL, 671: ALL, 672: OUT, 673: (), 674: ALL, 675: ALL, 676: ALL, 677: OUT, 679: OUT}
 # A firewall of the host's own, as distributions install it.
 OWN_RULES = """table inet filter {
     chain input { type filter hook input priority 0; policy drop;
@@ -193,13 +194,11 @@ DISTURBANCES = {
         f"ip rule del pref {number}", stops={670: ALL, 671: (), 672: (), 674: ()}.get(number, OUT), stopped=(4,),
         drift=(f"host: ip rule {number} is gone",), repaired=True) for number in (670, 671, 672, 673, 674, 675, 677)},
     **{f"routing rule {number} of IPv6 is lost": Disturbance(
-        f"ip -6 rule del pref {number}", stops=ALL if number < 673 else OUT, stopped=(6,),
-        drift=(f"host: ip -6 rule {number} is gone",), repaired=True) for number in (670, 671, 672, 673, 675)},
-    **{f"routing rule {number + 1} of priority 0 is lost": Disturbance(
-        f"ip -6 rule del from fd6d:6967:7261::/64 {rule}", stops=stops, stopped=(6,),
-        drift=("host: the ip -6 rules of priority 0 are not",), repaired=True)
-        for number, (rule, stops) in enumerate((("fwmark 0x6d670001 goto 670", ALL), ("fwmark 0x6d670003 goto 671", ALL),
-                                                ("fwmark 0x6d670002 goto 673", OUT), ("blackhole", ())))},
+        f"ip -6 rule del pref {number}", stops=IPV6_RULES[number], stopped=(6,),
+        drift=(f"host: ip -6 rule {number} is gone",), repaired=True) for number in IPV6_RULES},
+    "the local table's rule of IPv6 is as it always was": Disturbance(
+        "ip -6 rule del pref 0 not from fd6d:6967:7261::/64 lookup local; ip -6 rule add pref 0 lookup local",
+        drift=("host: the ip -6 rule of the local table",), repaired=True),
     "all routing rules are lost": Disturbance(
         "ip rule flush; ip rule add pref 32766 lookup main; ip rule add pref 32767 lookup default; "
         "ip -6 rule flush; ip -6 rule add pref 32766 lookup main",
@@ -229,8 +228,8 @@ DISTURBANCES = {
 
     # The last one, as it moves ours: wg-quick's rules have no priority and come before all others.
     "a VPN in a table of its own": vpn("""
-        ip rule add not fwmark 51820 table 51820; ip rule add table main suppress_prefixlength 0
-        ip route add default via $4 table 51820""",
-        "ip rule del not fwmark 51820 table 51820; ip rule del table main suppress_prefixlength 0",
-        way6="internet", stops=OUT, stopped=(4,), repaired=True, drift=("host: ip rules of others come before those of the sandboxes",)),
+        for f in -4 -6; do ip $f rule add not fwmark 51820 table 51820; ip $f rule add table main suppress_prefixlength 0; done
+        ip route add default via $4 table 51820; ip -6 route add default via $6 table 51820""", """
+        for f in -4 -6; do ip $f rule del not fwmark 51820 table 51820; ip $f rule del table main suppress_prefixlength 0; done""",
+        stops=OUT, repaired=True, drift=("host: ip rules of others come before those of the sandboxes",)),
 }

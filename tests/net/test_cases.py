@@ -75,7 +75,7 @@ def policy_off(world):
     host.sh(f"""
         ip addr add {cases.VPN_HOST}/24 dev vpn0; ip addr add {cases.VPN_HOST6}/64 dev vpn0 nodad; ip link set vpn0 up
         nft flush ruleset; ip route del unreachable 198.18.0.0/15; ip -6 route del unreachable fd6d:6967:7261::/64
-        ip -6 rule del from fd6d:6967:7261::/64 blackhole
+        ip -6 rule del pref 673; ip -6 rule add pref 0 lookup local
         for f in -4 -6; do ip $f route show table 28007 | while read route; do ip $f route add $route; done; done
         for s in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$s; done""")
     for sandbox in world.sandboxes.values():
@@ -111,9 +111,8 @@ def test_the_table(world):
 
 def changed(table, disturbance):
     """The table with what the disturbance adds, and the Internet where it leads now."""
-    ways = {False: disturbance.way, True: disturbance.way6 or disturbance.way}
-    table = {sender: [dataclasses.replace(c, arrives=ways[":" in (c.at or c.shot)]) if c.arrives == "internet" else c
-                      for c in wanted] for sender, wanted in table.items()}
+    table = {sender: [dataclasses.replace(c, arrives=disturbance.way) if c.arrives == "internet" else c for c in wanted]
+             for sender, wanted in table.items()}
     return {sender: [*wanted, *disturbance.more.get(sender, ())] for sender, wanted in table.items()}
 
 

@@ -10,7 +10,7 @@ import ipaddress
 import json
 
 import cases
-from conftest import GATEWAY, GATEWAY6, HELPER, HERE, ROUTER6, Sandbox
+from conftest import GATEWAY, GATEWAY6, HELPER, HERE, LINK6, Sandbox
 from lab import INTERNET, INTERNET6, LAN_HOST, LAN_HOST6, LAN_PEER, LAN_PEER6, WAN_HOST, WAN_HOST6, Machine, stop
 from watch import Frames, Receiver
 
@@ -83,8 +83,8 @@ class World:
     def settle(self, sandbox):
         """Neither end asks for the other's address by itself: what passes the wire's rules was sent by the agent."""
         sandbox.guest.sh(f"""
-            for a in {GATEWAY} {GATEWAY6} {ROUTER6}; do ip neigh replace $a lladdr {GATEWAY_MAC} dev eth0 nud permanent; done
-            ip -6 route replace default via {ROUTER6} dev eth0
+            for a in {GATEWAY} {GATEWAY6} {LINK6}; do ip neigh replace $a lladdr {GATEWAY_MAC} dev eth0 nud permanent; done
+            ip -6 route replace default via {LINK6} dev eth0
             """)
 
     def wire_vpn(self):
