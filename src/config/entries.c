@@ -219,6 +219,12 @@ static int parse_lan(struct words *words, struct config_allow *allow, struct com
 	if (parse_protocol_port(words->word, words->begin, &allow->protocol, &allow->port,
 				complaint) < 0)
 		return -1;
+	if (allow->port == 53)
+		return complain(complaint, words->begin + 4,
+				"the gateway answers it, whomever it was for; 'dns: [ADDRESS]' "
+				"makes it ask "
+				"that resolver",
+				"port 53 of another address is not reached from the guest");
 	return expect_end(words, complaint);
 }
 

@@ -243,6 +243,8 @@ static const struct {
 	 "port 53 is the gateway's own (DHCP and DNS)"},
 	{"network: {allow: [forward udp/67 to 10.0.0.1:53]}\n", "1:31",
 	 "port 67 is the gateway's own (DHCP and DNS)"},
+	{"network: {allow: [lan 10.0.0.1 udp/53]}\n", "1:36",
+	 "port 53 of another address is not reached from the guest"},
 	{"network: {allow: [host udp/68]}\n", "1:28",
 	 "port 68 is the gateway's own (DHCP and DNS)"},
 	{"network: {allow: ['forward tcp/1 to 127.0.0.1:80']}\n", "1:37",
@@ -374,7 +376,7 @@ static void good_documents_are_accepted(void **state)
 		"tcp/81]}\n",
 		"network: {allow: [forward tcp/80 to 10.0.0.1:53, forward tcp/81 to "
 		"10.0.0.1:53]}\n",
-		"network: {allow: ['lan   8.8.8.8   udp/53']}\n",
+		"network: {allow: ['lan   8.8.8.8   udp/853']}\n",
 		"network: {ports: ['0.0.0.0:80:80', '[::1]:80:80', '127.0.0.1:81:80']}\n",
 		"network: {egress: list, domains: []}\n",
 		"network: {egress: list, domains: [a.b, .a.b, _x.y.z, xn--bcher-kva.de]}\n",

@@ -48,7 +48,7 @@ static void from_migrantfile(const char *text, struct policy *policy)
 	"    - lan 192.168.1.51 tcp/5432\n"                                \
 	"    - host tcp/8080\n"                                            \
 	"    - lan 192.168.1.50\n"                                         \
-	"    - lan fd00::7 udp/53\n"                                       \
+	"    - lan fd00::7 udp/853\n"                                      \
 	"    - forward tcp/11434 to 100.64.0.6:11435\n"                    \
 	"    - forward udp/9000 to [fd00::6]:9001\n"                       \
 	"    - host udp/8080\n"                                            \
