@@ -17,7 +17,10 @@ extern const struct command command_ssh;
 extern const struct command command_cp;
 extern const struct command command_ip;
 extern const struct command command_logs;
+extern const struct command command_mount;
+extern const struct command command_unmount;
 extern const struct command command_provision;
+extern const struct command command_storage;
 extern const struct command command_reload;
 extern const struct command command_policy;
 
@@ -43,9 +46,12 @@ const struct command *const commands[] = {
 	&command_ip,
 	&command_logs,
 	&command_pubkey,
+	&command_mount,
+	&command_unmount,
 	&command_provision,
 	&command_policy,
 	&command_box,
+	&command_storage,
 	NULL,
 };
 /* clang-format on */

@@ -8,29 +8,23 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "command/ask.h"
 #include "command/helper.h"
-#include "command/project.h"
+#include "command/shares.h"
+#include "command/stored.h"
 #include "command/volumes.h"
 
-#define ANSWER_MAX 16
-
-/* 1: yes. 0: no. -1: nobody to ask. */
-static int ask(const struct project *project, struct error *err)
+static int ask(const struct project *project, const struct stored_list *images, struct error *err)
 {
-	char answer[ANSWER_MAX] = "";
+	_cleanup_free_ char *question =
+		images->count ? text_format("Destroy the sandbox '%s', everything in it and %zu "
+					    "image%s of its shares?",
+					    project->config.name, images->count,
+					    images->count == 1 ? "" : "s")
+			      : text_format("Destroy the sandbox '%s' and everything in it?",
+					    project->config.name);
 
-	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
-		error_set(err, EX_USAGE,
-			  "'destroy' asks before it deletes, and there is no "
-			  "terminal");
-		return error_hint(err, "migrant destroy -f does not ask");
-	}
-	fprintf(stderr, "Destroy the sandbox '%s' and everything in it? [y/N] ",
-		project->config.name);
-	fflush(stderr);
-	if (!fgets(answer, sizeof(answer), stdin))
-		return 0;
-	return answer[0] == 'y' || answer[0] == 'Y';
+	return ask_user(question, "migrant destroy -f", err);
 }
 
 static int check_nothing_left(const struct project *project, virStoragePoolPtr pool,
@@ -69,37 +63,90 @@ static int destroy(struct project *project, struct error *err)
 	return 0;
 }
 
+/* Shares can be mounted (`mount`) without a sandbox. */
+static bool is_any_mounted(const struct config *config)
+{
+	for (size_t i = 0; i < config->share_count; i++) {
+		_cleanup_error_ struct error ignored = ERROR_INIT;
+		enum share_place place;
+
+		if (config->shares[i].isolate &&
+		    share_look(config->directory, config->shares[i].host, &place, NULL, &ignored) ==
+			    0 &&
+		    place == SHARE_PLACE_MOUNTED)
+			return true;
+	}
+	return false;
+}
+
 static int absent(const struct project *project, struct error *err)
 {
 	_cleanup_free_ char *left = helper_leftover(project->config.name);
 
-	if (left && helper_cleanup(project->config.name, err) < 0)
+	if ((left || is_any_mounted(&project->config)) &&
+	    helper_cleanup(project->config.name, err) < 0)
 		return -1;
 	log_step("%s: does not exist", project->config.name);
 	return 0;
 }
 
+/* The images of the project's shares: deleted when they were asked for, else told. */
+static int end_images(const struct stored_list *images, bool wanted, struct error *err)
+{
+	for (size_t i = 0; wanted && i < images->count; i++) {
+		if (stored_delete(&images->items[i], err) < 0)
+			return -1;
+		log_step("deleted the image of %s", images->items[i].share);
+	}
+	if (!wanted && images->count)
+		log_info("the files of its shares stay (%zu image%s, %llu MiB): 'migrant up' has "
+			 "them again, 'migrant destroy --shares' deletes them",
+			 images->count, images->count == 1 ? "" : "s",
+			 (unsigned long long)stored_allocated(images) >> 20);
+	return 0;
+}
+
+/*
+ * Only an old or missing helper cannot list images, and then there are none; with --shares that is
+ * an error, without it `destroy` goes on.
+ */
+static int find_images(const struct project *project, bool wanted, struct stored_list *images,
+		       struct error *err)
+{
+	_cleanup_error_ struct error unknown = ERROR_INIT;
+
+	if (stored_of_project(&project->config, images, &unknown) == 0 || !wanted)
+		return 0;
+	error_move(err, &unknown);
+	return -1;
+}
+
 static int run(const struct invocation *invocation, struct error *err)
 {
 	_cleanup_project_ struct project project = PROJECT_INIT;
+	_cleanup_stored_ struct stored_list images = {0};
+	const struct stored_list none = {0};
+	bool with_images = option_flag(invocation, "shares");
 	int answer = 1;
 
-	if (project_open(&project, invocation, err) < 0)
+	if (project_open(&project, invocation, err) < 0 ||
+	    find_images(&project, with_images, &images, err) < 0)
 		return -1;
-	if (project.domain.handle && !option_flag(invocation, "force"))
-		answer = ask(&project, err);
-	if (answer <= 0) {
-		if (answer == 0)
-			log_info("nothing was changed");
+	if ((project.domain.handle || (with_images && images.count)) &&
+	    !option_flag(invocation, "force"))
+		answer = ask(&project, with_images ? &images : &none, err);
+	if (answer <= 0)
 		return answer;
-	}
 	if (project_lock(&project, LOCK_SECONDS, err) < 0 || project_find(&project, err) < 0)
 		return -1;
-	return project.domain.handle ? destroy(&project, err) : absent(&project, err);
+	if ((project.domain.handle ? destroy(&project, err) : absent(&project, err)) < 0)
+		return -1;
+	return end_images(&images, with_images, err);
 }
 
 static const struct option options[] = {
 	{'f', "force", OPTION_FLAG, NULL, "do not ask"},
+	{0, "shares", OPTION_FLAG, NULL, "delete the images of its shares as well"},
 	{0},
 };
 

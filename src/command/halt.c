@@ -43,6 +43,14 @@ static int halt(const struct project *project, bool force, unsigned int seconds,
 	}
 }
 
+static bool has_images(const struct metadata *metadata)
+{
+	for (size_t i = 0; i < metadata->share_count; i++)
+		if (metadata->shares[i].isolate)
+			return true;
+	return false;
+}
+
 static int run(const struct invocation *invocation, struct error *err)
 {
 	_cleanup_project_ struct project project = PROJECT_INIT;
@@ -57,6 +65,9 @@ static int run(const struct invocation *invocation, struct error *err)
 	runs = project.domain.state == DOMAIN_RUNNING || project.domain.state == DOMAIN_PAUSED;
 	if (halt(&project, force, seconds, err) < 0)
 		return -1;
+	if (runs && has_images(&project.domain.definition.metadata))
+		log_info(
+			"the files of its shares stay in their images; 'migrant mount' shows them");
 	log_step("%s: %s", project.config.name,
 		 runs ? "halted"
 		      : (project.domain.handle ? "is halted already" : "does not exist"));

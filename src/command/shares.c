@@ -114,6 +114,28 @@ int share_look(const char *project, const char *host, enum share_place *ret_plac
 	return 0;
 }
 
+int shares_check_places(const struct config *config, const char *command, struct error *err)
+{
+	for (size_t i = 0; i < config->share_count; i++) {
+		const struct config_share *share = &config->shares[i];
+		enum share_place place;
+
+		if (!share->isolate)
+			continue;
+		if (share_look(config->directory, share->host, &place, NULL, err) < 0)
+			return error_prefix(err, "cannot look at the share '%s'", share->host);
+		if (place != SHARE_PLACE_FILES)
+			continue;
+		config_error(config, share->host_position, err,
+			     "'%s' holds files, which the share would hide", share->host);
+		return error_hint(err,
+				  "bring them in: mv %s %s.before && migrant %s && cp -a "
+				  "%s.before/. %s/",
+				  share->host, share->host, command, share->host, share->host);
+	}
+	return 0;
+}
+
 static void add(json_object *entry, const char *name, json_object *value)
 {
 	json_object_object_add(entry, name, value);

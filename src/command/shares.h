@@ -31,6 +31,13 @@ MUST_CHECK int share_look(const char *project, const char *host, enum share_plac
 			  uint64_t *ret_used, struct error *err);
 
 /*
+ * Refuses with EX_CONFIG, showing the place, a share whose folder holds files that it would hide;
+ * @command ("up") is the one to call again.
+ */
+MUST_CHECK int shares_check_places(const struct config *config, const char *command,
+				   struct error *err);
+
+/*
  * The array of `status --json`: host, guest, size_bytes, used_bytes (null: not known now), mode,
  * isolate, reserve, mounted. The caller owns it.
  */

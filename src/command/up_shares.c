@@ -6,47 +6,111 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "command/shares.h"
+#include "command/stored.h"
 #include "command/up.h"
 #include "seed/seed.h"
 
 #define ANSWER_MAX 4096 /* bytes of what the guest says about its mounts */
 
-static int would_hide(const struct up *up, const struct config_share *share, struct error *err)
+static void warn_of_plain(const struct config *config)
 {
-	config_error(&up->project.config, share->host_position, err,
-		     "'%s' holds files, which the share would hide", share->host);
-	return error_hint(err,
-			  "bring them in: mv %s %s.before && migrant up && cp -a %s.before/. %s/",
-			  share->host, share->host, share->host, share->host);
+	for (size_t i = 0; i < config->share_count; i++)
+		if (!config->shares[i].isolate)
+			log_warning("the share '%s' is a plain directory (isolate: false): what "
+				    "the guest writes there has no cap, and its links lead "
+				    "anywhere on the host",
+				    config->shares[i].host);
 }
 
-static int look_at(const struct up *up, const struct config_share *share, struct error *err)
+static const struct stored *image_of(const struct stored_list *images,
+				     const struct config_share *share)
 {
-	enum share_place place;
+	for (size_t i = 0; i < images->count; i++)
+		if (text_equal(images->items[i].share, share->host))
+			return &images->items[i];
+	return NULL;
+}
 
-	if (!share->isolate) {
-		log_warning("the share '%s' is a plain directory (isolate: false): what the guest "
-			    "writes there has no cap, and its links lead anywhere on the host",
-			    share->host);
+/* The root side refuses it as well; here it is told before anything was made, and where. */
+static int check_size(const struct config *config, const struct config_share *share,
+		      const struct stored *image, struct error *err)
+{
+	if (image->size <= share->size)
 		return 0;
+	config_error(config, share->position, err,
+		     "the share '%s' has %" PRIu64 " MiB already, and is never made smaller",
+		     share->host, image->size >> 20);
+	return error_hint(err,
+			  "write 'size: %" PRIu64 "M'; or copy its files out, 'migrant storage "
+			  "--delete %s', and begin anew",
+			  image->size >> 20, image->id);
+}
+
+/* Bytes by which the share may still grow. */
+static uint64_t growth_of(const struct config_share *share, const struct stored *image)
+{
+	uint64_t allocated = image ? image->allocated : 0;
+
+	return allocated < share->size ? share->size - allocated : 0;
+}
+
+static int check_images(const struct config *config, struct error *err)
+{
+	_cleanup_stored_ struct stored_list images = {0};
+	struct statvfs status;
+	uint64_t growth = 0, free_bytes;
+
+	if (stored_of_project(config, &images, err) < 0)
+		return -1;
+	for (size_t i = 0; i < config->share_count; i++) {
+		const struct config_share *share = &config->shares[i];
+		const struct stored *image = image_of(&images, share);
+
+		if (!share->isolate)
+			continue;
+		if (image && check_size(config, share, image, err) < 0)
+			return -1;
+		growth += growth_of(share, image);
 	}
-	if (share_look(up->project.config.directory, share->host, &place, NULL, err) < 0)
-		return error_prefix(err, "cannot look at the share '%s'", share->host);
-	return place == SHARE_PLACE_FILES ? would_hide(up, share, err) : 0;
+	if (statvfs(STORED_DIR, &status) < 0 && statvfs("/var/lib", &status) < 0)
+		return 0;
+	free_bytes = (uint64_t)status.f_bavail * status.f_frsize;
+	if (free_bytes < growth)
+		log_warning("the shares may grow by %" PRIu64 " MiB, but only %" PRIu64 " MiB are "
+			    "free on the host: then writing to them fails",
+			    growth >> 20, free_bytes >> 20);
+	return 0;
 }
 
 int up_look_shares(struct up *up, struct error *err)
 {
 	const struct config *config = &up->project.config;
 
-	for (size_t i = 0; i < config->share_count; i++)
-		if (look_at(up, &config->shares[i], err) < 0)
+	if (shares_check_places(config, "up", err) < 0 || check_images(config, err) < 0)
+		return -1;
+	warn_of_plain(config);
+	return 0;
+}
+
+/* Shown by `migrant mount`: the guest's start mounts them anew. */
+static int unmount_shown(const struct config *config, struct error *err)
+{
+	for (size_t i = 0; i < config->share_count; i++) {
+		enum share_place place;
+
+		if (!config->shares[i].isolate)
+			continue;
+		if (share_look(config->directory, config->shares[i].host, &place, NULL, err) < 0)
 			return -1;
+		if (place == SHARE_PLACE_MOUNTED)
+			return stored_unmount(config->name, err);
+	}
 	return 0;
 }
 
@@ -91,6 +155,8 @@ int up_folders(struct up *up, struct error *err)
 
 	if (project < 0)
 		return error_errno(err, EX_NOINPUT, "%s", config->directory);
+	if (unmount_shown(config, err) < 0)
+		return -1;
 	for (size_t i = 0; i < config->share_count; i++)
 		if (make_folder(up, project, config->shares[i].host, err) < 0)
 			return -1;

@@ -89,7 +89,7 @@ def clone(git, top):
         subprocess.run([git, "-C", origin, *config, *argv], check=True)
     drop_caches()
     measure("git clone", lambda: subprocess.run(
-        [git, *config, "clone", "-q", "--no-hardlinks", origin, f"{top}/clone"], check=True))
+        [git, *config, "clone", "-q", "-u", f"{git} upload-pack", "--no-hardlinks", origin, f"{top}/clone"], check=True))
     measure("git status", lambda: subprocess.run([git, "-C", f"{top}/clone", "status", "--porcelain"], check=True))
 
 
