@@ -140,7 +140,7 @@ def test_both_sides_see_the_same_files(box):
     assert box.guest("cat workspace/host workspace/guest; stat -c %U workspace/host").stdout == \
         "from the host\nfrom the guest\nmore\nmigrant\n"
     box.guest("rm workspace/host; rmdir workspace/dir 2>/dev/null || rm -r workspace/dir")
-    assert box.host("ls workspace | grep -v lost+found").stdout.split() == ["guest"]
+    assert box.host("ls workspace").stdout.split() == ["guest"]
 
 
 def test_the_host_user_owns_what_root_made_in_the_guest(box):
@@ -192,7 +192,7 @@ def test_a_read_only_share_is_read_only_whatever_the_guest_does(box):
                     "sudo mount -o remount,rw '/srv/data in' && sudo touch '/srv/data in/new'"):
         result = box.guest(command, check=False)
         assert result.returncode != 0 and "Read-only file system" in result.stderr, command
-    assert box.host("ls data/in | grep -v lost+found").stdout == "file\n"
+    assert box.host("ls data/in").stdout == "file\n"
 
 
 def test_the_cap_is_a_cap(box):
@@ -209,7 +209,7 @@ def test_the_cap_is_a_cap(box):
 def test_inodes_run_out_inside_only(box):
     result = box.guest("mkdir workspace/many; cd workspace/many; i=0; while :>f$i; do i=$((i+1)); done", check=False,
                        timeout=900)
-    assert result.returncode != 0 and "No space left" in result.stderr
+    assert "No space left" in result.stderr
     assert box.lab.host.sh("touch /home/dev/still && rm /home/dev/still && echo fine").stdout == "fine\n"
     box.host("rm -rf workspace/many")
 
@@ -342,7 +342,7 @@ def test_destroy_keeps_the_files_and_says_so(box):
     result = box.migrant("destroy", "-f")
     assert "--shares" in result.stderr
     listed = json.loads(box.migrant("storage", "--json").stdout)["images"]
-    assert {(i["directory"], i["host"]) for i in listed} == {(box.path, "workspace"), (box.path, "data/in")}
+    assert {(i["directory"], i["share"]) for i in listed} == {(box.path, "workspace"), (box.path, "data/in")}
     box.migrant("up", timeout=900)
     assert box.guest("cat moved/kept moved/offline").stdout == "kept\nwhile down\n"
 
