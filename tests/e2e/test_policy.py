@@ -11,6 +11,7 @@ from lab import LAN_HOST, LAN_PEER, WEB, stop
 MIGRANTFILE = "box: debian-12\ncpus: 1\nmemory: 768M\ndisk: 4G\n"
 VIRSH = ["virsh", "-q", "-c", "qemu:///system"]
 HELPER = "/usr/sbin/migrant-helper"
+PORTS = [{"bind": "127.0.0.1", "host": 8080, "guest": 80}]
 NOTE = "the Migrantfile has another network policy: 'migrant reload --policy' applies it"
 FETCH = """python3 -c 'import urllib.request as u
 try: print(u.urlopen("http://{}/", timeout=5).read().decode().strip())
@@ -86,7 +87,7 @@ def test_a_changed_migrantfile_is_a_note_until_it_is_applied(sandbox):
     ]
     assert sandbox.fetch(LAN_PEER) != "closed" and sandbox.fetch(WEB) != "closed"
     code, status = sandbox.status()
-    assert (code, status["drift"], status["notes"], status["ports"]) == (0, [], [], ["127.0.0.1:8080:80"])
+    assert (code, status["drift"], status["notes"], status["ports"]) == (0, [], [], PORTS)
     shown = sandbox.show()
     assert shown["in_force"] and shown["as_migrantfile"]
     assert shown["allow"] == [f"lan {LAN_PEER} tcp/80"] and shown["limits"]["connections"] == 1000
@@ -149,7 +150,7 @@ def test_a_port_that_is_taken_leaves_the_policy_as_it_is(sandbox):
         stop(holder)
     assert done.returncode == 69 and "stays in force" in done.stderr and "8081" in done.stderr
     code, status = sandbox.status()
-    assert (code, status["egress"], status["ports"]) == (0, "open", ["127.0.0.1:8080:80"])
+    assert (code, status["egress"], status["ports"]) == (0, "open", PORTS)
 
 
 def test_two_at_once_take_turns(sandbox):
