@@ -273,6 +273,47 @@ static struct address address(const char *text)
 	return result;
 }
 
+/* The last address of a prefix. */
+static struct address last_of(const struct prefix *prefix)
+{
+	struct address last = prefix->address;
+	uint8_t *bytes = last.family == AF_INET ? (uint8_t *)&last.v4 : last.v6.s6_addr;
+	unsigned int bits = last.family == AF_INET ? 32 : 128;
+
+	for (unsigned int bit = prefix->length; bit < bits; bit++)
+		bytes[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+	return last;
+}
+
+/* Whoever writes a target that the rules never open learns it from his Migrantfile. */
+static void the_migrantfile_knows_what_never_opens(void **state)
+{
+	(void)state;
+	assert_true(policy_never_count > 7);
+	for (size_t i = 0; i < policy_never_count; i++) {
+		struct prefix prefix;
+		struct address ends[2];
+
+		assert_int_equal(parse_prefix(policy_never[i], &prefix), 0);
+		ends[0] = prefix.address;
+		ends[1] = last_of(&prefix);
+		for (size_t j = 0; j < ARRAY_SIZE(ends); j++) {
+			char text[ADDRESS_TEXT_MAX];
+			_cleanup_free_ char *file =
+				text_format("network: {ipv6: nat, allow: ['lan %s']}\n",
+					    address_format(&ends[j], text));
+			_cleanup_config_ struct config config = {0};
+			_cleanup_error_ struct error err = ERROR_INIT;
+
+			if (config_parse("/home/dev/p", "Migrantfile", file, strlen(file), &config,
+					 &err) == 0)
+				fail_msg("accepted: %s", text);
+			assert_string_equal(err.place, "Migrantfile:1:35");
+			assert_false(policy_is_target(&ends[j]));
+		}
+	}
+}
+
 /* What is wrong on a host with these addresses; place NULL: nothing. */
 static void a_host_has_a_say(void **state)
 {
@@ -345,6 +386,7 @@ int main(void)
 		cmocka_unit_test(bad_policies_are_refused),
 		cmocka_unit_test(good_policies_are_accepted),
 		cmocka_unit_test(too_much_is_refused),
+		cmocka_unit_test(the_migrantfile_knows_what_never_opens),
 		cmocka_unit_test(a_host_has_a_say),
 	};
 
