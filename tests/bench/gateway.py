@@ -150,28 +150,40 @@ def lines_of(text):
     return len([line for line in text.splitlines() if line.strip()])
 
 
-def bench_memory():
-    with world() as lab:
-        with running(lab, 1, "warm"):
-            pass  # what the first one brings stays: modules, caches
-        time.sleep(2)
-        before, kernel_before = processes_of(lab), kernel_memory()
-        host_before = {what: lines_of(lab.host.sh(command).stdout) for what, command in COUNTED.items()}
-        with running(lab, MANY) as sandboxes:
-            time.sleep(2)
-            kernel = {name: round((value - kernel_before[name]) / MANY) for name, value in kernel_memory().items()}
-            new = {pid: name for pid, name in processes_of(lab).items() if pid not in before}
-            shares = {name: summary([pss(pid) for pid, n in new.items() if n == name], 0) for name in sorted(set(new.values()))}
-            inside = {what: lines_of(sandboxes[0].inside("sh", "-c", command).stdout) for what, command in COUNTED.items()}
-            host = {what: round((lines_of(lab.host.sh(command).stdout) - host_before[what]) / MANY, 2)
-                    for what, command in COUNTED.items()}
-    result = {"processes": {name: {"each": len([n for n in new.values() if n == name]) / MANY, "pss": share}
-                            for name, share in shares.items()}, "kernel": kernel, "namespace": inside, "host": host}
-    print_table("Per idle sandbox", ["what", "number", "PSS, KiB"],
-                [[f"process `{name}`", r["each"], spread(r["pss"])] for name, r in result["processes"].items()]
+def count(run):
+    return {what: lines_of(run("sh", "-c", command).stdout) for what, command in COUNTED.items()}
+
+
+def look(lab):
+    """Processes, kernel memory and what the host's namespace holds, once all is quiet."""
+    time.sleep(3)
+    return processes_of(lab), kernel_memory(), count(lab.host.run)
+
+
+def bench_memory(repetitions=3):
+    """What each further sandbox adds: the first one brings what is there once."""
+    rounds = []
+    with world() as lab, running(lab, 1, "first") as (first,):
+        inside = count(first.inside)
+        for _ in range(repetitions):
+            processes, kernel, host = look(lab)
+            with running(lab, MANY):
+                now = look(lab)
+                new = {pid: name for pid, name in now[0].items() if pid not in processes}
+                rounds.append({
+                    "pss": {name: summary([pss(pid) for pid, n in new.items() if n == name], 0) for name in set(new.values())},
+                    "number": {name: len([n for n in new.values() if n == name]) / MANY for name in set(new.values())},
+                    "kernel": {name: (value - kernel[name]) / MANY for name, value in now[1].items()},
+                    "host": {what: (number - host[what]) / MANY for what, number in now[2].items()},
+                })
+    last = rounds[-1]
+    result = {"pss": last["pss"], "number": last["number"], "host": last["host"], "namespace": inside,
+              "kernel": {name: summary([r["kernel"][name] for r in rounds], 0) for name in last["kernel"]}}
+    print_table("What an idle sandbox adds", ["what", "number", "KiB"],
+                [[f"process `{name}` (PSS)", number, spread(result["pss"][name])] for name, number in result["number"].items()]
                 + [[f"{what}, in its namespace", number, ""] for what, number in inside.items()]
-                + [[f"{what}, on the host", number, ""] for what, number in host.items()]
-                + [[f"kernel: {name}", "", number] for name, number in kernel.items()])
+                + [[f"{what}, on the host", number, ""] for what, number in result["host"].items()]
+                + [[f"kernel: {name}", "", spread(kernel)] for name, kernel in result["kernel"].items()])
     return result
 
 
