@@ -10,9 +10,11 @@ Three machines, none of which can reach the one the tests run on:
 /usr/local, /home, /run and libvirt's directories. Everything in it dies with its first process.
 """
 
+import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -456,13 +458,24 @@ class Lab:
             "addresses": "ip -br addr",
             "namespaces": "ls /run/netns 2>/dev/null || true",
             "mounts": "cut -d' ' -f4- /proc/self/mountinfo | sort",
-            "loop devices": "losetup -l -n -O NAME,BACK-FILE 2>/dev/null | grep -E '/var/lib/(libvirt|migrant)/' || true",
             "sysctls": "sysctl -a 2>/dev/null | grep -E '^net\\.(ipv4|ipv6|bridge|netfilter)\\.' | "
                        "grep -E 'forward|rp_filter|redirects|proxy|disable_ipv6|route_localnet|accept_ra' | sort",
             "processes": "ps -eo comm= | grep -vE '^(ps|sh|sort|nsenter|sleep|grep|env|cut|sed)$' | sort",
             "run": "find /run/migrant /run/netns 2>/dev/null | sort",
         }
-        return {name: self.host.sh(command + " || true").stdout for name, command in commands.items()}
+        texts = {name: self.host.sh(command + " || true").stdout for name, command in commands.items()}
+        return texts | {"loop devices": self.loop_devices()}
+
+    def loop_devices(self):
+        """Those over files of sandboxes. They are the machine's: what lies in another lab that runs is not counted."""
+        elsewhere = set()
+        for path in self.base.parent.glob("migrant-lab-*/private/var/lib/*/**/*.img"):
+            with contextlib.suppress(FileNotFoundError):
+                if self.base not in path.parents:
+                    elsewhere.add(str(path.stat().st_ino))
+        listing = self.host.run("losetup", "-l", "-n", "-O", "NAME,BACK-INO,BACK-FILE", check=False).stdout.splitlines()
+        return "\n".join(line for line in listing if line.split()[1] not in elsewhere
+                         and re.search("/var/lib/(libvirt|migrant)/", line))
 
 
 def differences(before, after):
