@@ -126,6 +126,9 @@ MUST_CHECK int keeper_drop_rights(uid_t owner, gid_t group, struct error *err);
 MUST_CHECK int keeper_restrict_calls(struct error *err);
 
 /* TCP (keeper_tcp.c). */
+/* Whether a socket has itself as its peer, as one to a free port of the own address can happen to.
+ */
+bool socket_is_to_itself(int fd);
 void tcp_accept(struct keeper *keeper, struct source *source, uint32_t events);
 /* Ends what does not get through, and looks at listeners again. */
 void tcp_tick(struct keeper *keeper);

@@ -194,8 +194,7 @@ static void watch_side(struct keeper *keeper, struct side *side, bool hung_up)
 		source_watch(keeper, &side->source, events);
 }
 
-/* Whether the connection goes to itself, as one to a free port of the own address can happen to. */
-static bool is_to_itself(int fd)
+bool socket_is_to_itself(int fd)
 {
 	struct sockaddr_storage own = {0}, peer = {0};
 	socklen_t own_length = sizeof(own), peer_length = sizeof(peer);
@@ -215,7 +214,7 @@ static bool finish_connect(struct keeper *keeper, struct relay *relay, struct si
 	if (side != &relay->sides[FAR])
 		return false; /* who came waits, or has gone: EPOLLERR and EPOLLHUP ended that */
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 || error ||
-	    is_to_itself(fd)) {
+	    socket_is_to_itself(fd)) {
 		end_relay(keeper, relay, true);
 		return false;
 	}

@@ -114,6 +114,9 @@ static int connect_service(const struct listener *listener)
 	target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&target, sizeof(target)) < 0)
 		return -1;
+	/* It would also sit on the port that the service is to have. */
+	if (socket_is_to_itself(fd))
+		return -1;
 	return take_fd(&fd);
 }
 

@@ -74,6 +74,21 @@ def test_a_connection_never_meets_itself(shared_lab):
             host.run("sysctl", "-qw", f"net.ipv4.ip_local_port_range={before}")
 
 
+def test_a_datagram_never_meets_itself(shared_lab):
+    """The same with UDP; and the port stays free for the service that is to have it."""
+    host = shared_lab.host
+    before = host.run("sysctl", "-n", "net.ipv4.ip_local_port_range").stdout.strip()
+    with running(shared_lab, "self", policy={"allow": ["host udp/40000"]}) as sandbox:
+        try:
+            host.run("sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40000")
+            assert probe(sandbox.guest, f"udp {GATEWAY} 40000") == {f"udp {GATEWAY} 40000": "timeout"}
+            assert host.sh("ss -Hun 'sport = :40000'").stdout == ""
+        finally:
+            host.run("sysctl", "-qw", f"net.ipv4.ip_local_port_range={before}")
+        with service(host, "echo", 40000, "udp"):
+            assert probe(sandbox.guest, f"udp {GATEWAY} 40000") == {f"udp {GATEWAY} 40000": "answered"}
+
+
 # -- ports -----------------------------------------------------------------------------------------
 
 
