@@ -4,7 +4,7 @@
  * wire is, what comes is compared with what root wrote down when it made the gateway.
  *
  * While it is being changed the record names no policy: whatever ends this process then, `status`
- * finds that out and the next `reload --policy` makes it whole.
+ * finds that out, and the next `reload --policy` or `reconnect` makes it whole.
  */
 #include "hook/apply.h"
 
@@ -120,6 +120,18 @@ static int put_back(struct metadata *metadata, const struct policy *before,
 			    failure.message);
 }
 
+int apply_finish(const struct metadata *metadata, const struct record *record, struct error *err)
+{
+	struct metadata whole = *metadata; /* borrows the texts */
+
+	if (!record->policy || *record->policy)
+		return 0;
+	if (check_same(metadata, record, err) < 0 ||
+	    sandbox_policy_load(record->name, &whole.policy, err) < 0)
+		return -1;
+	return put_into_force(&whole, record, err);
+}
+
 static int require_running(const char *name, struct error *err)
 {
 	bool in_use = false;
@@ -134,12 +146,18 @@ int apply_policy(const char *name, const char *xml, size_t length, struct strbuf
 {
 	_cleanup_metadata_ struct metadata metadata = {0};
 	_cleanup_record_ struct record record = {0};
+	_cleanup_error_ struct error ignored = ERROR_INIT;
 	struct policy before;
 
 	if (record_load(name, &record, err) < 0 || require_running(name, err) < 0 ||
 	    apply_parse(xml, length, &record, &metadata, err) < 0 ||
 	    sandbox_policy_load(name, &before, err) < 0)
 		return -1;
+	/* What stands in the way of any policy changes nothing. */
+	if (gateway_repair_host(err) < 0)
+		return error_prefix(err, "the policy from before stays in force");
+	/* From a whole state, or what was half made would count as a difference of another kind. */
+	(void)!apply_finish(&metadata, &record, &ignored);
 	policy_canonical(&metadata.policy, policy);
 	if (put_into_force(&metadata, &record, err) < 0)
 		return put_back(&metadata, &before, &record, err);

@@ -26,4 +26,11 @@ MUST_CHECK int apply_parse(const char *xml, size_t length, const struct record *
 MUST_CHECK int apply_policy(const char *name, const char *xml, size_t length, struct strbuf *policy,
 			    struct error *err);
 
+/*
+ * After a change that was cut short: puts the policy from before it into force again, as a whole.
+ * Nothing is done when there was none.
+ */
+MUST_CHECK int apply_finish(const struct metadata *metadata, const struct record *record,
+			    struct error *err);
+
 #endif

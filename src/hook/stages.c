@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "hook/apply.h"
 #include "hook/keeper.h"
 #include "hook/request.h"
 #include "hook/sandbox_dir.h"
@@ -134,6 +135,16 @@ static int started(const struct request *request, struct error *err)
 	return share_stage_check(&request->metadata, err);
 }
 
+/* Whoever was changing the policy has died. Where it cannot be made whole, the comparison decides.
+ */
+static void finish_apply(const struct request *request, const struct record *record)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+
+	if (apply_finish(&request->metadata, record, &err) < 0)
+		hook_error_print(&err);
+}
+
 /* Should: end a guest whose isolation is not what it was; repair the rest. */
 static int reconnect(const struct request *request, struct error *err)
 {
@@ -142,7 +153,10 @@ static int reconnect(const struct request *request, struct error *err)
 	_cleanup_record_ struct record record = {0};
 	_cleanup_drift_ struct drift drift = {0};
 
-	if (record_load(name, &record, err) < 0 || gateway_verify(name, directory, &drift, err) < 0)
+	if (record_load(name, &record, err) < 0)
+		return -1;
+	finish_apply(request, &record);
+	if (gateway_verify(name, directory, &drift, err) < 0)
 		return -1;
 	if (drift.isolation.count)
 		return error_set(err, EX_SOFTWARE, "the gateway of %s is not what it was: %s", name,

@@ -81,7 +81,10 @@ MUST_CHECK int gateway_links_whole(const char *name, const char *directory, bool
 				   struct error *err);
 MUST_CHECK int gateway_remember_rules(const char *name, const char *directory, struct error *err);
 
-/* Starts dnsmasq again, and makes the host's side whole. */
+/* Makes the host's side whole. */
+MUST_CHECK int gateway_repair_host(struct error *err);
+
+/* The same, and starts dnsmasq again when it does not run. */
 MUST_CHECK int gateway_repair(const char *name, const char *directory, struct error *err);
 
 /* The rules as loaded in the namespace. EX_NOINPUT when there is no such namespace. */

@@ -92,10 +92,15 @@ static int describe_rules(struct netlink *netlink, struct strbuf *output, struct
 
 	if (rule_list(netlink, &rules, &count, err) < 0)
 		return -1;
-	for (size_t i = 0; i < count; i++)
-		strbuf_addf(output, "%s rule %u mark %x table %u action %u\n",
-			    rules[i].family == AF_INET6 ? "ip -6" : "ip", rules[i].priority,
-			    rules[i].mark, rules[i].table, rules[i].action);
+	for (size_t i = 0; i < count; i++) {
+		const bool six = rules[i].family == AF_INET6;
+
+		/* Every namespace has these, and an older hook did not write them down. */
+		if (six && rules[i].maker == RTPROT_KERNEL)
+			continue;
+		strbuf_addf(output, "%s rule %u mark %x table %u action %u\n", six ? "ip -6" : "ip",
+			    rules[i].priority, rules[i].mark, rules[i].table, rules[i].action);
+	}
 	return 0;
 }
 
@@ -360,17 +365,24 @@ int gateway_verify(const char *name, const char *directory, struct drift *ret_dr
 	return 0;
 }
 
-int gateway_repair(const char *name, const char *directory, struct error *err)
+int gateway_repair_host(struct error *err)
 {
 	_cleanup_netlink_ struct netlink netlink = NETLINK_INIT;
+	struct prefix wanted, pool;
+
+	if (netlink_open(&netlink, err) < 0 || host_pool(&wanted, err) < 0)
+		return -1;
+	return host_ensure(&netlink, &wanted, &pool, err);
+}
+
+int gateway_repair(const char *name, const char *directory, struct error *err)
+{
 	_cleanup_free_ char *config = text_format("%s/dnsmasq.conf", directory);
 	_cleanup_free_ char *netns = gateway_netns(name);
 	_cleanup_close_ int fd = -1;
-	struct prefix wanted, pool;
 	bool running = false;
 
-	if (netlink_open(&netlink, err) < 0 || host_pool(&wanted, err) < 0 ||
-	    host_ensure(&netlink, &wanted, &pool, err) < 0 || open_namespace(netns, &fd, err) < 0 ||
+	if (gateway_repair_host(err) < 0 || open_namespace(netns, &fd, err) < 0 ||
 	    dnsmasq_is_running(fd, &running, err) < 0)
 		return -1;
 	return running ? 0 : dnsmasq_start(fd, config, err);

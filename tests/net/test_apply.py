@@ -232,10 +232,24 @@ def test_a_failure_leaves_the_old_policy_whole(sandbox):
     assert verify(sandbox) == []
 
 
-def test_killed_half_way_is_seen_and_repaired(sandbox):
+def test_a_host_that_cannot_be_made_whole_changes_nothing(sandbox):
+    """Nor does it make a policy that is in force look as if it were not."""
+    before = rules(sandbox), sandbox.record(), policy_file(sandbox)
+    sandbox.lab.host.sh("mkdir -p /etc/migrant; echo 'control-pool = nowhere' >/etc/migrant/migrant.conf")
+    try:
+        failed = sandbox.apply(LAN_HTTP, check=False)
+    finally:
+        sandbox.lab.host.sh("rm -r /etc/migrant")
+    assert failed.returncode and "the policy from before stays in force" in failed.stderr
+    assert (rules(sandbox), sandbox.record(), policy_file(sandbox)) == before
+    assert verify(sandbox) == []
+
+
+def apply_killed_half_way(sandbox, policy):
+    """The new rules are loaded and nobody has noted that."""
     with dnsmasq_that(sandbox.lab, "exec sleep 15"):
         apply = sandbox.lab.host.spawn(HELPER, "apply", "a", user="dev", stdin=-1, stdout=-1, stderr=-1, text=True)
-        apply.stdin.write(sandbox.metadata(LAN_HTTP | {"dns": [BROKEN_FOR]}))
+        apply.stdin.write(sandbox.metadata(policy | {"dns": [BROKEN_FOR]}))
         apply.stdin.close()
         until = time.monotonic() + 10
         while sandbox.lab.host.run("pgrep", "-f", "^sleep 15", check=False).returncode and time.monotonic() < until:
@@ -244,6 +258,31 @@ def test_killed_half_way_is_seen_and_repaired(sandbox):
         apply.wait(timeout=10)
     assert sandbox.record()["policy"] == ""  # nobody says that a policy is in force
     assert policy_file(sandbox) == DEFAULT
+
+
+@pytest.mark.parametrize("policy", [LAN_HTTP, {"ipv6": "nat"}], ids=["grant", "ipv6"])
+def test_killed_half_way_ends_no_guest(sandbox, policy):
+    """libvirt's daemon comes back before anybody has reloaded: the policy from before, as a whole."""
+    before = rules(sandbox)
+    apply_killed_half_way(sandbox, policy)
+    assert rules(sandbox) != before
+    sandbox.hook("reconnect")
+    assert sandbox.record()["policy"] == policy_file(sandbox) == DEFAULT
+    assert rules(sandbox) == before
+    assert probe(sandbox.guest, *SERVICE)[SERVICE[0]] != "open"
+    assert ask(sandbox.guest, "web.test") == [WEB]
+    assert verify(sandbox) == []
+
+
+def test_killed_half_way_with_other_links_is_repaired(sandbox):
+    apply_killed_half_way(sandbox, {"ipv6": "nat"})
+    sandbox.apply({"ipv6": "nat"})
+    assert "ipv6 nat" in sandbox.record()["policy"]
+    assert verify(sandbox) == []
+
+
+def test_killed_half_way_is_seen_and_repaired(sandbox):
+    apply_killed_half_way(sandbox, LAN_HTTP)
     sandbox.apply(LAN_HTTP)
     assert sandbox.record()["policy"] == policy_file(sandbox) != DEFAULT
     assert probe(sandbox.guest, *SERVICE)[SERVICE[0]] == "open"
@@ -260,11 +299,18 @@ def test_a_guest_of_before_keeps_running(lab):
         sandbox.up()
         assert sandbox.record()["policy"] == DEFAULT
         assert probe(sandbox.guest, *SERVICE)[SERVICE[2]] == "open"
+        # Nothing that a hook which knew no IPv6 did not write down: else a restart of libvirt's daemon ended the guest.
+        inside = lab.host.run("cat", "/run/migrant/a/inside").stdout
+        assert set(re.findall(r"^sysctl net/ipv6/conf/\S+/(\w+) ", inside, re.M)) == {"disable_ipv6", "accept_ra"}
+        assert "ip -6" not in inside and "net/ipv6/icmp" not in inside
         record = sandbox.record()
         old = {key: value for key, value in record.items() if key not in ("policy", "wire")}
         lab.host.run("tee", "/run/migrant/a/record.json", input=json.dumps(old))
         refused = sandbox.apply(text=Sandbox(lab, "a", uuid=sandbox.uuid).metadata(LAN_HTTP), check=False)
         assert refused.returncode == 1 and "migrant halt" in refused.stderr
+        lab.host.sh("cd /run/migrant/a; rm policy.txt keeper.json keeper.pid")
+        sandbox.hook("reconnect")
+        assert verify(sandbox) == []
         assert probe(sandbox.guest, *SERVICE)[SERVICE[0]] != "open"
     finally:
         sandbox.down()
