@@ -97,11 +97,11 @@ class Sandbox(net.Sandbox):
     def up(self):
         """Everything that libvirt does until the guest runs; the first share's Guest, or None."""
         self.hook("prepare")
-        guests = [self.serve(i) for i, _ in enumerate(self.shares)]
+        self.guests = [self.serve(i) for i, _ in enumerate(self.shares)]
         self.open_tap()
         self.hook("start")
         self.hook("started")
-        return guests[0] if guests else None
+        return self.guests[0] if self.guests else None
 
     def kill(self):
         super().kill()
