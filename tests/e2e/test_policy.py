@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from lab import LAN_HOST, LAN_PEER, WEB, stop
+from lab import LAN_HOST, LAN_PEER, LAN_PEER6, WAN_HOST6, WEB, WEB6, stop
 
 MIGRANTFILE = "box: debian-12\ncpus: 1\nmemory: 768M\ndisk: 4G\n"
 VIRSH = ["virsh", "-q", "-c", "qemu:///system"]
@@ -178,3 +178,19 @@ def test_a_halted_sandbox_has_the_migrantfiles(sandbox):
     sandbox.migrant("up", timeout=900)
     assert sandbox.show()["isolate"] is False and sandbox.status()[0] == 0
     assert sandbox.fetch(LAN_PEER) != "closed"
+
+
+def test_ipv6_comes_and_goes_with_the_policy(sandbox):
+    """The guest has had its address and its route since its first boot."""
+    assert sandbox.migrant("ip", "-6", check=False).returncode == 1
+    assert sandbox.fetch(f"[{WEB6}]") == "closed"
+    sandbox.write("network: {ipv6: nat}\n")
+    sandbox.migrant("reload", "--policy")
+    assert sandbox.migrant("ip", "-6").stdout == "fd6d:6967:7261:ffff::2\n"
+    assert sandbox.fetch(f"[{WEB6}]") in (WAN_HOST6, "2001:db8:5::2")
+    assert sandbox.fetch(f"[{LAN_PEER6}]") == "closed"
+    assert sandbox.status()[0] == 0
+    sandbox.write()
+    sandbox.migrant("reload", "--policy")
+    assert sandbox.fetch(f"[{WEB6}]") == "closed" and sandbox.fetch(WEB) != "closed"
+    assert sandbox.status()[0] == 0

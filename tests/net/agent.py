@@ -120,7 +120,7 @@ class Round:
         data = data[20:] if kind == socket.AF_INET else data
         if address in self.pinged and data[0] == ECHO[kind][1]:
             self.answers[self.pinged[address]] = "answered"
-        elif data[0] == UNREACHABLE[kind]:
+        elif data[0] == UNREACHABLE[kind] and data[8 + (9 if kind == socket.AF_INET else 6)] in (1, 58):  # about a ping
             at = 8 + (16 if kind == socket.AF_INET else 24)
             size = 4 if kind == socket.AF_INET else 16
             address = socket.inet_ntop(kind, data[at:at + size])
