@@ -175,6 +175,9 @@ int keeper_restart(const struct metadata *metadata, const struct address *contro
 	(void)!file_read(AT_FDCWD, path, CONFIG_MAX, &before, NULL, &ignored);
 	if (running >= 0 && text_equal(before, text))
 		return 0;
+	/* One that nobody noted would have what the new one needs, and gives nothing away. */
+	if (running < 0 && keeper_end(metadata->name, err) < 0)
+		return -1;
 	if (network_log_prepare(metadata->name, metadata->owner, err) < 0 ||
 	    file_replace(AT_FDCWD, path, text, strlen(text), 0600, err) < 0)
 		return -1;

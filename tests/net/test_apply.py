@@ -8,7 +8,7 @@ import time
 import pytest
 
 from conftest import GATEWAY, HELPER, Sandbox, probe, running
-from keeping import keeper_pid, service, verify
+from keeping import keeper_pid, keepers, service, verify
 from lab import LAN_HOST, LAN_PEER, WEB
 from test_services import ask
 from watch import Arrivals
@@ -97,6 +97,14 @@ def test_a_port_that_is_taken_changes_nothing(shared_lab, sandbox):
     assert "the policy from before stays in force" in failed.stderr
     assert (rules(sandbox), sandbox.record(), policy_file(sandbox)) == before
     assert probe(sandbox.guest, *SERVICE)[SERVICE[0]] != "open"
+    assert verify(sandbox) == []
+
+
+def test_a_keeper_that_nobody_noted_is_in_no_way(shared_lab, sandbox):
+    """As after a kill -9 of whoever started it."""
+    shared_lab.host.run("rm", "/run/migrant/a/keeper.pid")
+    sandbox.apply({"ports": ["8095:80"]})
+    assert keepers(shared_lab, "a") == [str(keeper_pid(sandbox))]
     assert verify(sandbox) == []
 
 
