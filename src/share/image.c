@@ -301,9 +301,10 @@ int image_open(const struct description *description, int *ret_fd, struct error 
 	if (fd < 0 && errno == ENOENT) {
 		error_set(err, EX_NOINPUT, "the image of the share %s is missing: %s",
 			  description->host, path);
-		return error_hint(
-			err, "restore it from a backup, or delete what is known of it: `migrant "
-			     "storage --prune`");
+		return error_hint(err,
+				  "restore it from a backup, or begin anew after `migrant storage "
+				  "--delete %s`",
+				  description->id);
 	}
 	if (fd < 0)
 		return error_errno(err, errno == ELOOP ? EX_DATAERR : EX_IOERR, "%s", path);

@@ -111,7 +111,10 @@ def test_a_mount_changed_before_the_guest_runs_stops_it(lab):
 
 def test_a_missing_image(used):
     used.lab.host.run("rm", used.image())
-    refused(again(used), 66, "the image of the share work is missing", used.image())
+    refused(again(used), 66, "the image of the share work is missing", used.image(), "migrant storage --delete")
+    used.helper("share-delete", used.image().rsplit("/")[-1][:16])
+    with made(used.lab) as a:
+        assert a.sh("ls").stdout == ""
 
 
 def test_a_corrupt_image(used):
