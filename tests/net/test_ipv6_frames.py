@@ -72,6 +72,7 @@ DROP = {
     "a solicitation of another's": solicitation(src="fd6d:6967:7261:ffff::3"),
     "a search for duplicates": solicitation(src="::"),
     "a solicitation of another node": solicitation(dst="ff02::1:ff00:9", mac="33:33:ff:00:00:09"),
+    "a solicitation of another node, by the gateway's MAC": solicitation(dst="ff02::1:ff00:9", mac=GATEWAY_MAC),
     "a solicitation to all": solicitation(dst="ff02::1", mac="33:33:00:00:00:01"),
     "a solicitation by broadcast": solicitation(mac="ff:ff:ff:ff:ff:ff"),
     "MLD": multicast("ff02::16") / IPv6ExtHdrHopByHop(options=RouterAlert()) / ICMPv6MLReport2(),
@@ -148,6 +149,8 @@ def test_a_flood_of_solicitations_is_bounded(a):
         assert 0 < frames.take() < 60
     neighbours = a.inside("ip", "-6", "neigh").stdout.splitlines()
     assert len([n for n in neighbours if n.startswith("fe80::")]) <= 8
+    asking = a.inside("nft", "list", "set", "netdev", "migrant", "asking").stdout
+    assert asking.count("expires") == 8  # so that a guest with another address is answered again
     assert any(n.startswith(GUEST6) and "PERMANENT" in n and GUEST_MAC in n for n in neighbours)
 
 
@@ -158,3 +161,28 @@ def test_nothing_of_this_is_believed_by_anybody(shared_lab, a):
     after = shared_lab.snapshot()
     assert differences({k: before[k] for k in ("routes", "ip rules", "addresses")}, after) == ""
     assert a.inside("sh", "-c", "ip -6 addr; ip -6 route; ip -6 neigh show nud permanent").stdout == inside
+
+
+def test_one_address_cannot_ask_without_end(a):
+    with Frames(a) as frames:
+        frames.take()
+        send_frames(a.guest, *[solicitation()] * 500)
+        assert 0 < frames.take() < 60
+
+
+def test_the_gateway_believes_no_other_source_even_without_the_wires_rules(shared_lab):
+    """Its own rules: who is not the guest gets no answer of DNS, and nothing through."""
+    with running(shared_lab, "b", policy={"ipv6": "nat"}) as sandbox:
+        sandbox.inside("nft", "delete", "table", "netdev", "migrant")
+        sandbox.inside("nft", "-f", "-", input="""table inet count { counter dns { }; counter out { }
+            chain i { type filter hook input priority 300; udp dport 53 counter name dns; }
+            chain o { type filter hook postrouting priority 299; oifname "uplink" counter name out; }; }""")
+
+        def packets(name):
+            return int(sandbox.inside("nft", "list", "counter", "inet", "count", name).stdout.split("packets ")[1].split()[0])
+
+        for source, counted in ((GUEST6, 1), ("fd6d:6967:7261:ffff::3", 0), ("2606:4700::1111", 0), (OWN_LINK, 0)):
+            before = packets("dns"), packets("out")
+            send_frames(sandbox.guest, Ether(**FROM) / IPv6(src=source, dst=GATEWAY6) / UDP(sport=9, dport=53) / b"x",
+                        Ether(**FROM) / IPv6(src=source, dst=WEB6) / UDP(sport=9, dport=9) / b"x")
+            assert (packets("dns") - before[0], packets("out") - before[1]) == (counted, counted), source
