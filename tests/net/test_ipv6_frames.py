@@ -186,3 +186,22 @@ def test_the_gateway_believes_no_other_source_even_without_the_wires_rules(share
             send_frames(sandbox.guest, Ether(**FROM) / IPv6(src=source, dst=GATEWAY6) / UDP(sport=9, dport=53) / b"x",
                         Ether(**FROM) / IPv6(src=source, dst=WEB6) / UDP(sport=9, dport=9) / b"x")
             assert (packets("dns") - before[0], packets("out") - before[1]) == (counted, counted), source
+
+
+def test_what_belongs_to_no_connection_is_dropped(shared_lab, a):
+    """Neither the gateway's DNS nor anything beyond gets it. The same with a good flag arrives."""
+    a.inside("nft", "-f", "-", input="""table ip6 count { counter c { }
+        chain i { type filter hook input priority 300; tcp dport 53 counter name c; }; }""")
+    try:
+        with Arrivals6(shared_lab.internet, 'iifname "wan" tcp dport 9') as internet:
+            def arrived(flags):
+                before = a.inside("nft", "list", "counter", "ip6", "count", "c").stdout
+                send_frames(a.guest, Ether(**FROM) / IPv6(src=GUEST6, dst=GATEWAY6) / TCP(sport=9999, dport=53, flags=flags),
+                            Ether(**FROM) / TO / TCP(sport=9999, dport=9, flags=flags))
+                return a.inside("nft", "list", "counter", "ip6", "count", "c").stdout != before, bool(internet.all())
+
+            for flags in ("SF", "SR", "", "FPU"):
+                assert arrived(flags) == (False, False), flags
+            assert arrived("S") == (True, True)
+    finally:
+        a.inside("nft", "delete", "table", "ip6", "count")
