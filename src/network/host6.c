@@ -30,6 +30,7 @@
 
 /* VPNs split the default route into as many as OpenVPN does: ::/3, 2000::/4, 3000::/4. */
 #define DEFAULT6_ROUTE_MAX 4
+#define REPLACE_ROUNDS	   16 /* more rules of the local table than any host has */
 
 /*
  * Where a packet of a sandbox goes on. The look-ups that a firewall rule makes jump to the very
@@ -113,19 +114,25 @@ static bool has_local(const struct rule *all, size_t count, uint32_t priority, b
 	return false;
 }
 
-/* Wherever the one kind stands the other is put, behind it, before the first is deleted. */
-static int replace_local(struct netlink *netlink, bool for_all, struct error *err)
+/*
+ * Where the other kind stands, this one is put behind it before it is deleted. *ret_found: one did;
+ * the kernel may have deleted ours instead, as the first of the priority for which "from all"
+ * holds.
+ */
+static int replace_first(struct netlink *netlink, bool for_all, bool *ret_found, struct error *err)
 {
 	_cleanup_free_ struct rule *all = NULL;
 	size_t count = 0;
 
+	*ret_found = false;
 	if (rule_list(netlink, &all, &count, err) < 0)
 		return -1;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && !*ret_found; i++) {
 		struct rule other = all[i];
 
 		if (!is_local(&all[i], !for_all))
 			continue;
+		*ret_found = true;
 		other.invert = !for_all;
 		other.source = for_all ? (struct prefix){0} : block_pool6();
 		if ((!has_local(all, count, other.priority, for_all) &&
@@ -133,6 +140,16 @@ static int replace_local(struct netlink *netlink, bool for_all, struct error *er
 		    rule_delete(netlink, &all[i], err) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+static int replace_local(struct netlink *netlink, bool for_all, struct error *err)
+{
+	bool found = true;
+
+	for (int round = 0; found && round < REPLACE_ROUNDS; round++)
+		if (replace_first(netlink, for_all, &found, err) < 0)
+			return -1;
 	return 0;
 }
 

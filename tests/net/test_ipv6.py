@@ -153,6 +153,18 @@ def test_the_local_rule_given_back_opens_nothing(shared_lab, pair, receivers, la
     assert shared_lab.host.run("ip", "-6", "rule").stdout.splitlines()[0].split() == ["0:", *LOCAL.split()[2:]]
 
 
+def test_the_local_rule_beside_ours_goes_at_once(shared_lab, pair):
+    """The kernel would delete ours, which stands before it: "from all" in a deletion is from anybody."""
+    a, b = pair
+    shared_lab.host.run("ip", "-6", "rule", "add", "pref", "0", "lookup", "local", "protocol", "99")
+    assert "local table" in shared_lab.host.run(HELPER, "verify", "a").stdout
+    a.hook("reconnect")
+    rules = shared_lab.host.run("ip", "-6", "rule").stdout.splitlines()
+    assert [" ".join(rule.split()[1:6]) for rule in rules if rule.startswith("0:")] == [LOCAL.removeprefix("pref 0 ")]
+    assert is_open(a)
+    assert "ip -6 rule" not in shared_lab.host.run(HELPER, "verify", "a").stdout
+
+
 @pytest.mark.parametrize("lost", [[], RULES], ids=["", "and all other rules"])
 def test_neither_rules_nor_a_way_by_another_table(shared_lab, pair, late, lost):
     """A VPN's rule that comes before ours leads everything to its table; and the firewall is flushed."""
