@@ -98,7 +98,8 @@ def test_a_changed_migrantfile_is_a_note_until_it_is_applied(sandbox):
 
 
 def test_a_port_is_shown_on_the_host(sandbox):
-    serve = 'cd /etc && sudo setsid python3 -m http.server 80 >/dev/null 2>&1 </dev/null & sleep 3'
+    serve = ("sudo systemd-run --quiet /usr/bin/python3 -m http.server --directory /etc 80; "
+             "until bash -c ': </dev/tcp/127.0.0.1/80' 2>/dev/null; do sleep 0.5; done")
     sandbox.migrant("ssh", "-c", serve)
     assert sandbox.lab.host.run("curl", "-sSm10", "http://127.0.0.1:8080/hostname", user="dev").stdout == "policy\n"
 
