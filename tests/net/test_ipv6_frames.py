@@ -205,3 +205,13 @@ def test_what_belongs_to_no_connection_is_dropped(shared_lab, a):
             assert arrived("S") == (True, True)
     finally:
         a.inside("nft", "delete", "table", "ip6", "count")
+
+
+def test_the_gateway_says_nothing_about_the_wire_itself(a):
+    """Who sends it a packet for a neighbour there is not refused, as elsewhere: there is no neighbour."""
+    def refused(address):
+        with Arrivals6(a.guest, 'iifname "eth0" tcp flags & rst == rst') as seen:
+            send_frames(a.guest, Ether(**FROM) / IPv6(src=GUEST6, dst=address) / TCP(sport=9998, dport=9, flags="S"))
+            return bool(seen.all())
+
+    assert refused(LAN_PEER6) and not refused("fd6d:6967:7261:ffff::3")
