@@ -197,7 +197,7 @@ static void add_match(struct emit *emit, const struct wire *wire)
 	emit_pair(emit, "set-name", "eth0");
 }
 
-static void add_default_route(struct emit *emit, const char *destination, const char *gateway)
+static void add_route(struct emit *emit, const char *destination, const char *gateway)
 {
 	emit_map(emit);
 	emit_pair(emit, "to", destination);
@@ -207,7 +207,8 @@ static void add_default_route(struct emit *emit, const char *destination, const 
 
 /*
  * IPv6 is always there, and works when the policy has it: that may change while the guest runs. It
- * is static, for a guest that waits for router advertisements waits long where there are none.
+ * is static, for a guest that waits for router advertisements waits long where there are none. Its
+ * default route is two: cloud-init (22.4, as in Debian 12) makes ::/64 of ::/0.
  */
 static void add_addresses(struct emit *emit, const struct wire *wire)
 {
@@ -223,8 +224,9 @@ static void add_addresses(struct emit *emit, const struct wire *wire)
 	emit_list_end(emit);
 	emit_plain(emit, "routes");
 	emit_list(emit);
-	add_default_route(emit, "0.0.0.0/0", gateway);
-	add_default_route(emit, "::/0", WIRE6_GATEWAY);
+	add_route(emit, "0.0.0.0/0", gateway);
+	add_route(emit, "::/1", WIRE6_GATEWAY);
+	add_route(emit, "8000::/1", WIRE6_GATEWAY);
 	emit_list_end(emit);
 	emit_plain(emit, "nameservers");
 	emit_map(emit);
