@@ -20,6 +20,7 @@
 #include "network/place.h"
 #include "network/rules.h"
 #include "network/settings.h"
+#include "network/ways.h"
 #include "network/wire.h"
 
 /* What is known while a gateway is being made. */
@@ -133,15 +134,6 @@ static int load_rules(struct build *build, struct error *err)
 	return nft_load(strbuf_text(&text), err);
 }
 
-/* A locally administered MAC address (IEEE 802c) of its own for every address of the pool. */
-static struct mac mac_for(const struct address *address)
-{
-	struct mac mac = {.octet = {0x02, 0x6d}};
-
-	memcpy(mac.octet + 2, &address->v4, sizeof(address->v4));
-	return mac;
-}
-
 /* A veth pair with an alias that says whose it is, IPv6 off on the host's end, and sysctls inside.
  */
 static int make_pair(struct build *build, const char *name, const char *peer, enum block_part part,
@@ -154,8 +146,8 @@ static int make_pair(struct build *build, const char *name, const char *peer, en
 	const struct veth veth = {
 		.name = name,
 		.peer = peer,
-		.mac = mac_for(&outer),
-		.peer_mac = mac_for(&inner),
+		.mac = ways_mac(&outer),
+		.peer_mac = ways_mac(&inner),
 		.peer_netns = build->netns,
 	};
 
@@ -199,41 +191,6 @@ static int make_control(struct build *build, struct error *err)
 	return bring_up(&build->inside, &inner, err);
 }
 
-/*
- * On the host the uplink's addresses are found by mark only, and so ARP would find nothing: both
- * ends know each other for good.
- */
-static int make_uplink_host(struct build *build, const struct link *outer, const struct link *inner,
-			    struct error *err)
-{
-	static const enum block_part inside[] = {BLOCK_UPLINK, BLOCK_UPLINK_DNS,
-						 BLOCK_UPLINK_GRANTED};
-	const struct address own = block_address(&build->place.block, BLOCK_UPLINK_HOST);
-	_cleanup_free_ char *validate =
-		text_format("net/ipv4/conf/%s/src_valid_mark", build->gateway->uplink);
-	const struct route route = {
-		.destination = block_network(&build->place.block, BLOCK_UPLINK),
-		.source = own,
-		.index = outer->index,
-		.table = HOST_TABLE,
-		.type = RTN_UNICAST,
-		.protocol = HOST_PROTOCOL,
-		.scope = RT_SCOPE_LINK,
-	};
-
-	if (settings_apply(validate, "1", err) < 0 ||
-	    add_address(&build->host, outer, &own, 32, err) < 0 ||
-	    bring_up(&build->host, outer, err) < 0 || route_add(&build->host, &route, err) < 0)
-		return -1;
-	for (size_t i = 0; i < ARRAY_SIZE(inside); i++) {
-		const struct address address = block_address(&build->place.block, inside[i]);
-
-		if (link_neighbour_add(&build->host, outer->index, &address, &inner->mac, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 static int make_uplink(struct build *build, struct error *err)
 {
 	const struct address host = block_address(&build->place.block, BLOCK_UPLINK_HOST);
@@ -252,7 +209,7 @@ static int make_uplink(struct build *build, struct error *err)
 
 	if (make_pair(build, build->gateway->uplink, INSIDE_UPLINK, BLOCK_UPLINK_HOST, &outer,
 		      &inner, err) < 0 ||
-	    make_uplink_host(build, &outer, &inner, err) < 0 ||
+	    ways_open(&build->host, build->gateway->uplink, &build->place.block, err) < 0 ||
 	    add_address(&build->inside, &inner, &dns, UPLINK_LENGTH, err) < 0 ||
 	    add_address(&build->inside, &inner, &guest, UPLINK_LENGTH, err) < 0 ||
 	    add_address(&build->inside, &inner, &granted, UPLINK_LENGTH, err) < 0 ||

@@ -296,6 +296,30 @@ static void table_drift(void (*add)(void *data, const char *line), void *data)
 		add(data, "host: the table inet migrant is not what it was");
 }
 
+/* The closing route. */
+static int route_drift(struct netlink *netlink, void (*add)(void *data, const char *line),
+		       void *data, struct error *err)
+{
+	_cleanup_free_ struct route *routes = NULL;
+	json_object *state = read_state();
+	struct prefix pool;
+	bool known = state && state_pool(state, &pool) == 0;
+	bool found = false;
+	size_t count = 0;
+
+	json_object_put(state);
+	if (route_list(netlink, &routes, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		found = found || (known && routes[i].type == RTN_UNREACHABLE &&
+				  routes[i].table == RT_TABLE_MAIN &&
+				  routes[i].destination.length == pool.length &&
+				  address_equal(&routes[i].destination.address, &pool.address));
+	if (!found)
+		add(data, "host: the unreachable route of the pool is gone");
+	return 0;
+}
+
 /* Other firewalls; one that cannot be listed here (old iptables) stays unknown. */
 static void firewall_drift(void (*add)(void *data, const char *line), void *data)
 {
@@ -319,7 +343,8 @@ int host_drift(struct netlink *netlink, void (*add)(void *data, const char *line
 	table_drift(add, data);
 	sysctls_drift(add, data);
 	firewall_drift(add, data);
-	if (host_rules_drift(netlink, add, data, err) < 0)
+	if (route_drift(netlink, add, data, err) < 0 ||
+	    host_rules_drift(netlink, add, data, err) < 0)
 		return -1;
 	return host6_drift(netlink, add, data, err);
 }

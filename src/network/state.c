@@ -17,6 +17,7 @@
 #include "network/nft.h"
 #include "network/rules.h"
 #include "network/settings.h"
+#include "network/ways.h"
 
 #define STATE_FILE_MAX (4 * 1024 * 1024)
 
@@ -167,6 +168,15 @@ static int describe_outside(const char *alias, struct strbuf *output, struct err
 	return 0;
 }
 
+static int describe_ways(const char *alias, struct strbuf *output, struct error *err)
+{
+	_cleanup_netlink_ struct netlink netlink = NETLINK_INIT;
+
+	if (netlink_open(&netlink, err) < 0)
+		return -1;
+	return ways_describe(&netlink, alias, output, err);
+}
+
 static int open_namespace(const char *netns, int *ret_fd, struct error *err)
 {
 	if (netns_open(netns, ret_fd, err) < 0)
@@ -193,11 +203,15 @@ int gateway_remember(const char *name, const char *directory, struct error *err)
 	_cleanup_free_ char *netns = gateway_netns(name);
 	_cleanup_free_ char *inside_file = text_format("%s/inside", directory);
 	_cleanup_free_ char *outside_file = text_format("%s/outside", directory);
+	_cleanup_free_ char *ways_file = text_format("%s/ways", directory);
 	_cleanup_strbuf_ struct strbuf inside = STRBUF_INIT;
 	_cleanup_strbuf_ struct strbuf outside = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf ways = STRBUF_INIT;
 
-	if (describe(netns, &inside, &outside, err) < 0 ||
-	    file_replace(AT_FDCWD, inside_file, strbuf_text(&inside), inside.length, 0600, err) < 0)
+	if (describe(netns, &inside, &outside, err) < 0 || describe_ways(netns, &ways, err) < 0 ||
+	    file_replace(AT_FDCWD, inside_file, strbuf_text(&inside), inside.length, 0600, err) <
+		    0 ||
+	    file_replace(AT_FDCWD, ways_file, strbuf_text(&ways), ways.length, 0600, err) < 0)
 		return -1;
 	return file_replace(AT_FDCWD, outside_file, strbuf_text(&outside), outside.length, 0600,
 			    err);
@@ -314,6 +328,28 @@ static int compare_file(const char *directory, const char *name, const struct st
 	return 0;
 }
 
+/* Not there: a guest of before, whose ways were not written down. */
+static int verify_ways(const char *netns, const char *directory, struct lines *drift,
+		       struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf found = STRBUF_INIT;
+	_cleanup_lines_ struct lines lines = {0};
+
+	if (describe_ways(netns, &found, err) < 0)
+		return -1;
+	if (compare_file(directory, "ways", &found, &lines, err) < 0) {
+		if (err->code != EX_NOINPUT)
+			return -1;
+		error_done(err);
+	}
+	for (size_t i = 0; i < lines.count; i++) {
+		_cleanup_free_ char *line = text_format("host: %s", lines.items[i]);
+
+		lines_add(drift, line);
+	}
+	return 0;
+}
+
 static int verify_services(const char *netns, struct lines *drift, struct error *err)
 {
 	_cleanup_close_ int fd = -1;
@@ -355,6 +391,7 @@ int gateway_verify(const char *name, const char *directory, struct drift *ret_dr
 		error_done(err);
 	} else if (compare_file(directory, "inside", &inside, &drift.isolation, err) < 0 ||
 		   compare_file(directory, "outside", &outside, &drift.isolation, err) < 0 ||
+		   verify_ways(netns, directory, &drift.host, err) < 0 ||
 		   verify_services(netns, &drift.services, err) < 0) {
 		return -1;
 	}
@@ -377,12 +414,15 @@ int gateway_repair_host(struct error *err)
 
 int gateway_repair(const char *name, const char *directory, struct error *err)
 {
+	_cleanup_netlink_ struct netlink netlink = NETLINK_INIT;
 	_cleanup_free_ char *config = text_format("%s/dnsmasq.conf", directory);
 	_cleanup_free_ char *netns = gateway_netns(name);
 	_cleanup_close_ int fd = -1;
 	bool running = false;
 
 	if (gateway_repair_host(err) < 0 || open_namespace(netns, &fd, err) < 0 ||
+	    netlink_open(&netlink, err) < 0 ||
+	    ways_repair(&netlink, netns, fd, directory, err) < 0 ||
 	    dnsmasq_is_running(fd, &running, err) < 0)
 		return -1;
 	return running ? 0 : dnsmasq_start(fd, config, err);

@@ -17,7 +17,9 @@ class Disturbance:
     undo: str = "true"
     stops: tuple = ()  # receivers at which no guest's packet arrives any more; (): what is allowed goes on
     drift: tuple = ()  # words of `verify`; (): it sees nothing
+    of: tuple = tuple(cases.POLICIES)  # the sandboxes that this is about
     stopped: tuple = (4, 6)  # the families that stop
+    unanswered: tuple = ()  # and those that go out, but whose answers get lost
     advised: bool = False  # `verify` names the rule that helps
     repaired: bool = False  # all is well again after a repair, although the disturbance lasts
     way: str = "internet"  # where what goes out arrives
@@ -203,6 +205,22 @@ DISTURBANCES = {
         "ip rule flush; ip rule add pref 32766 lookup main; ip rule add pref 32767 lookup default; "
         "ip -6 rule flush; ip -6 rule add pref 32766 lookup main",
         stops=ALL, drift=("host: ip rule 670 is gone", "host: ip rule 677 is gone", "host: ip -6 rule 670 is gone"), repaired=True),
+
+    "a manager took the routes to the uplinks": Disturbance(
+        "ip route flush table 28007; ip -6 route flush table 28007", stops=ALL, stopped=(4,), unanswered=(6,), repaired=True,
+        drift=("host: gone: route 198.18.",)),
+    "a manager took the closing routes": Disturbance(
+        "ip route del unreachable 198.18.0.0/15; ip -6 route del unreachable fd6d:6967:7261::/64", repaired=True,
+        drift=("host: the unreachable route of the pool is gone",)),
+    "a manager took routes and rules": Disturbance(
+        "ip route flush table 28007; ip route del unreachable 198.18.0.0/15; ip rule flush; ip rule add pref 32766 lookup main; "
+        "ip -6 route flush table 28007; ip -6 route del unreachable fd6d:6967:7261::/64; ip -6 rule flush; "
+        "ip -6 rule add pref 32766 lookup main", stops=ALL, repaired=True, drift=("host: gone: route", "host: ip rule 670 is gone")),
+    "a manager took an uplink's addresses": Disturbance(
+        "ip addr flush dev {uplink}; ip neigh flush dev {uplink} nud permanent", stops=ALL, of=("a",), unanswered=(4, 6), repaired=True,
+        drift=("host: gone: address 198.18.",)),
+    "an uplink was down for a moment": Disturbance(
+        "ip link set {uplink} down; ip link set {uplink} up", stops=ALL, of=("a",), unanswered=(4, 6), repaired=True, drift=("host: gone: route",)),
 
     # -- settings
     "settings": Disturbance(

@@ -59,9 +59,9 @@ def everything_allowed(played, table):
         assert answers == {c.shot: c.answer for c in wanted if c.answer}, sender
 
 
-def stopped(played, places, families):
+def stopped(played, places, families, of):
     """Nothing of a guest gets beyond its gateway."""
-    guests = cases.GUESTS if places is ALL else cases.ISOLATED
+    guests = of if places is ALL else cases.ISOLATED
     beyond = {a for a in played.arrivals if a[0] in places and a[1] in guests and (6 if ":" in a[3] else 4) in families}
     assert not beyond, lines(beyond)
 
@@ -126,11 +126,11 @@ def verified(world, drift):
 
 def plays(world, disturbance, stops):
     table = changed(world.table(), disturbance)
-    going_on = {4, 6} - set(disturbance.stopped if stops else ())
+    going_on = {4, 6} - set(disturbance.stopped + disturbance.unanswered if stops else ())
     played = world.play(table, going_on)
     nothing_else(played, table)
     if stops:
-        stopped(played, stops, disturbance.stopped)
+        stopped(played, stops, disturbance.stopped, disturbance.of)
     everything_allowed(played, of_family(table, going_on))
 
 
