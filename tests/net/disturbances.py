@@ -215,7 +215,8 @@ DISTURBANCES = {
     "a manager took routes and rules": Disturbance(
         "ip route flush table 28007; ip route del unreachable 198.18.0.0/15; ip rule flush; ip rule add pref 32766 lookup main; "
         "ip -6 route flush table 28007; ip -6 route del unreachable fd6d:6967:7261::/64; ip -6 rule flush; "
-        "ip -6 rule add pref 32766 lookup main", stops=ALL, repaired=True, drift=("host: gone: route", "host: ip rule 670 is gone")),
+        "ip -6 rule add pref 32766 lookup main", stops=OUT, unanswered=(4, 6), repaired=True,
+        drift=("host: gone: route", "host: ip rule 670 is gone")),
     "a manager took an uplink's addresses": Disturbance(
         "ip addr flush dev {uplink}; ip neigh flush dev {uplink} nud permanent", stops=ALL, of=("a",), unanswered=(4, 6), repaired=True,
         drift=("host: gone: address 198.18.",)),
@@ -225,13 +226,13 @@ DISTURBANCES = {
     # -- settings
     "settings": Disturbance(
         "sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.{uplink}.rp_filter=0 net.ipv4.conf.all.route_localnet=1 "
-        "net.ipv4.conf.{uplink}.proxy_arp=1 net.ipv4.conf.all.accept_local=1",
-        "sysctl -qw net.ipv4.conf.{uplink}.rp_filter=1 net.ipv4.conf.all.route_localnet=0 "
-        "net.ipv4.conf.{uplink}.proxy_arp=0 net.ipv4.conf.all.accept_local=0", drift=("reverse path check",)),
-    "loose reverse path check": Disturbance(
-        "for s in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 2 >$s; done",
-        "for s in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$s; done; "
-        "for s in /proc/sys/net/ipv4/conf/mg*/rp_filter; do echo 1 >$s; done"),
+        "net.ipv4.conf.{uplink}.proxy_arp=1 net.ipv4.conf.all.accept_local=1 net.ipv4.conf.all.accept_redirects=1 "
+        "net.ipv4.conf.all.send_redirects=1 net.ipv4.conf.all.accept_source_route=1 net.ipv6.conf.all.accept_redirects=1",
+        "sysctl -qw net.ipv4.conf.all.rp_filter=2 net.ipv4.conf.{uplink}.rp_filter=1 net.ipv4.conf.all.route_localnet=0 "
+        "net.ipv4.conf.{uplink}.proxy_arp=0 net.ipv4.conf.all.accept_local=0 net.ipv4.conf.all.accept_redirects=0 "
+        "net.ipv4.conf.all.accept_source_route=0",
+        drift=("reverse path check",)),
+    "a strict reverse path check": Disturbance("echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter", "echo 2 >/proc/sys/net/ipv4/conf/all/rp_filter"),
     "forwarding is off": Disturbance("sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0", stops=ALL,
                                      drift=("net/ipv4/ip_forward is no longer 1", "net/ipv6/conf/all/forwarding"), repaired=True),
     "marks are not reflected": Disturbance("sysctl -qw net.ipv4.fwmark_reflect=0",

@@ -59,6 +59,8 @@ class World:
 
     def __enter__(self):
         try:
+            # As systemd sets it for every link: the weakest check that isolation stands on.
+            self.rp_filter = self.lab.host.sh("sysctl -n net.ipv4.conf.all.rp_filter; echo 2 >/proc/sys/net/ipv4/conf/all/rp_filter").stdout
             self.wire_vpn()
             for number, (name, options) in enumerate(self.policies.items()):
                 self.tags[name] = 10 + number
@@ -133,7 +135,7 @@ class World:
         self.forget_late()
         for agent in self.agents.values():
             agent.close()
-        self.lab.host.run("ip", "link", "del", "vpn0", check=False)
+        self.lab.host.sh(f"ip link del vpn0 || true; echo {self.rp_filter} >/proc/sys/net/ipv4/conf/all/rp_filter")
         for sandbox in self.sandboxes.values():
             sandbox.down()
         for machine, link, _, _ in self.outside()[:2]:
