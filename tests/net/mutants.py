@@ -4,10 +4,10 @@
     mutants.py [-j JOBS] [-q] [TEMPLATE[:LINE]…]      TEMPLATE: a name in templates/, without .nft; all of them by default
 
 A rule that nobody misses is either one that has no test or one that is not needed. The rule is overwritten with
-blanks in copies of the programs that render it, so nothing is built and no two runs are in each other's way; a chain's
-`policy drop` becomes `policy accept`. First those tests run that are
-the most likely to notice, then (but not with -q) all others of ring 2. Prints one
-entry per rule, and at the end those that were not missed; exit status 1 when there are any. As root.
+blanks in copies of the programs that render it, so nothing is built and no two runs are in each other's way; a
+chain's `policy drop` becomes `policy accept`. First those tests run that are the most likely to notice, then (but
+not with -q) all others of ring 2. Prints one entry per rule, and at the end those that were not missed; exit
+status 1 when there are any. As root.
 """
 
 import argparse
@@ -62,6 +62,16 @@ def mutate(directory, template, number, mutant):
         (directory / program).write_bytes(data.replace(old, b"".join(lines)))
 
 
+def first_failure(build, suites):
+    """The first test that fails with the programs in @build, or None."""
+    result = subprocess.run(
+        ["/usr/bin/python3", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *[HERE / s for s in suites]],
+        env=dict(os.environ, MIGRANT_BUILD=str(build)), capture_output=True, text=True)
+    last = [l for l in result.stdout.splitlines() if l.startswith(("FAILED", "ERROR"))]
+    assert result.returncode == 0 or last, result.stdout + result.stderr
+    return last[0].split("::")[-1].split(" - ")[0] if last else None
+
+
 def noticed_by(template, number, mutant, quick):
     """The test that noticed it, or None."""
     suites = SUITES[template]
@@ -69,12 +79,7 @@ def noticed_by(template, number, mutant, quick):
         suites = [*suites, *sorted(p.name for p in HERE.glob("test_*.py") if p.name not in suites)]
     with tempfile.TemporaryDirectory(prefix="mutant-") as name:
         mutate(pathlib.Path(name), template, number, mutant)
-        result = subprocess.run(
-            ["/usr/bin/python3", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *[HERE / s for s in suites]],
-            env=dict(os.environ, MIGRANT_BUILD=name), capture_output=True, text=True)
-    last = [l for l in result.stdout.splitlines() if l.startswith(("FAILED", "ERROR"))]
-    assert result.returncode == 0 or last, result.stdout + result.stderr
-    return last[0].split("::")[-1].split(" - ")[0] if last else None
+        return first_failure(name, suites)
 
 
 def main():
@@ -85,6 +90,10 @@ def main():
     options = parser.parse_args()
     wanted = [(template, *rule) for template in SUITES for rule in rules(template)
               if not options.places or template in options.places or f"{template}:{rule[0]}" in options.places]
+    # What fails without a mutant notices nothing.
+    for suites in {tuple(SUITES[template]) for template, *_ in wanted}:
+        if failed := first_failure(BUILD, suites):
+            sys.exit(f"{failed} fails with all rules in place")
     survivors = []
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         found = pool.map(lambda w: noticed_by(w[0], w[1], w[3], options.quick), wanted)
