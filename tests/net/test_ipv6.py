@@ -247,8 +247,11 @@ def test_without_isolation_the_lan_is_open_but_not_the_host(shared_lab, receiver
         assert {v for k, v in answers.items() if k[0] != "u"} == {"open", "answered"}
         assert lan.to(LAN_PEER6) and internet.to("fd77::1")
         before = internet.all() | lan.all()
-        probe(sandbox.guest, *targets(HOST + [LATE_ALIAS, *METADATA, "64:ff9b::505:505", "2002:505:505::1", "2001::9", "fec0::9",
-                                              f"{IN_SANDBOXES}:1", f"{IN_SANDBOXES}:9", f"{IN_SANDBOXES}:a"]))
+        nobodys = [*METADATA, "64:ff9b::505:505", "2002:505:505::1", "2001::9", "fec0::9"]
+        answers = probe(sandbox.guest, *targets(HOST + [LATE_ALIAS, f"{IN_SANDBOXES}:1", f"{IN_SANDBOXES}:9", f"{IN_SANDBOXES}:a"]),
+                        *[f"tcp {a} 80" for a in nobodys])
+        assert {answers[f"tcp {a} 80"] for a in nobodys} == {"Connection refused"}  # by the gateway, at once
+        probe(sandbox.guest, *targets(nobodys))
         assert not host.all()
         assert internet.all() | lan.all() == before
 
