@@ -161,10 +161,10 @@ def child_of(popen, deadline=5):
         children = path.read_text().split()
         if children:
             return int(children[0])
-        # A new process is a copy of ours for a moment after its exec() was seen to succeed, then it is nsenter.
+        # A new process is a copy of ours for a moment after its exec() was seen to succeed, then without arguments,
+        # then nsenter.
         running = pathlib.Path(f"/proc/{popen.pid}/cmdline").read_bytes()
-        if running != pathlib.Path("/proc/self/cmdline").read_bytes() and \
-                pathlib.Path(f"/proc/{popen.pid}/comm").read_text() != "nsenter\n":
+        if running and running != pathlib.Path("/proc/self/cmdline").read_bytes() and not running.startswith(b"nsenter\0"):
             return popen.pid
         time.sleep(0.01)
     raise Failed("nsenter started nothing")
