@@ -84,7 +84,7 @@ static struct rules rules_of(const struct place *place, const struct sandbox *sa
 void place_rules(const struct place *place, const struct sandbox *sandbox, bool wire,
 		 struct strbuf *output)
 {
-	char tap[IFNAMSIZ];
+	char tap[IFNAMSIZ] = "";
 	const struct rules rules = rules_of(place, sandbox, tap);
 
 	gateway_link(LINK_TAP, sandbox->uuid, tap);
@@ -97,7 +97,7 @@ int place_dnsmasq(const struct place *place, const struct sandbox *sandbox, char
 		  struct error *err)
 {
 	_cleanup_prefix_list_ struct prefix_list closed = {0};
-	char tap[IFNAMSIZ];
+	char tap[IFNAMSIZ] = "";
 	const struct rules rules = rules_of(place, sandbox, tap);
 	struct dnsmasq dnsmasq = {
 		.link = tap,
