@@ -1,12 +1,15 @@
 """The table of cases.py, played before and after everything that may happen to a host."""
 
 import dataclasses
+import subprocess
 
 import pytest
 
 import cases
 from disturbances import ALL, DISTURBANCES
 from conftest import running
+from lab import LAN_PEER, LAN_PUBLIC6, WAN_HOST, WAN_HOST6, stop
+from watch import Receiver
 from world import World
 
 
@@ -167,3 +170,87 @@ def test_survives(world, name):
         world.repair()
     verified(world, ())
     test_the_table(world)
+
+
+# -- what is done to the sandboxes themselves ------------------------------------------------------
+
+
+def test_suspend_and_resume(world):
+    """libvirt saves, and later restores, with the policy of then."""
+    for name, guest in (("b", "b"), ("open", "b"), ("open", "open")):
+        world.resume(name, **cases.POLICIES[guest])
+        table = world.table({name: guest})
+        played = world.play(table)
+        nothing_else(played, table)
+        everything_allowed(played, table)
+        verified(world, ())
+
+
+# Sends without end to what no guest may reach, in both families.
+FLOOD = f"""
+import socket
+targets = {[LAN_PEER, WAN_HOST, cases.LATE_ALIAS, cases.LATE_LAN, LAN_PUBLIC6, WAN_HOST6, cases.LATE_LAN6]!r}
+s = [(socket.socket(socket.AF_INET6 if ":" in a else socket.AF_INET, socket.SOCK_DGRAM), a) for a in targets]
+for one, address in s:
+    one.connect((address, 4300))
+print("ready", flush=True)
+while True:
+    for one, _ in s:
+        try:
+            one.send(b"flood")
+        except OSError:
+            pass
+"""
+# What the host hears of it, whatever has become of its rules.
+HEAR = """
+import socket
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+s.bind(("::", 4300))
+print("ready", flush=True)
+print(s.recvfrom(100), flush=True)
+"""
+MOMENTS = {
+    "flushes": "nft flush ruleset",
+    "routing rules": "ip rule flush; ip rule add pref 32766 lookup main; ip -6 rule flush; ip -6 rule add pref 32766 lookup main",
+    "others' rules in front": "ip rule add lookup 51820; ip -6 rule add lookup 51820",
+    "default routes": "ip route replace default dev eth0 metric 9 scope link; ip route del default metric 9; sysctl -qw net.ipv4.ip_forward=0",
+}
+
+
+@pytest.mark.parametrize("what", MOMENTS)
+def test_no_moment_is_open(world, what):
+    """While everything is taken away and made whole again, over and over."""
+    hearing = world.lab.host.spawn("/usr/bin/python3", "-c", HEAR, stdout=subprocess.PIPE, text=True)
+    flood = world.sandboxes["b"].guest.spawn("/usr/bin/python3", "-c", FLOOD, stdout=subprocess.PIPE, text=True)
+    try:
+        assert hearing.stdout.readline() == flood.stdout.readline() == "ready\n"
+        with Receiver(world.lab.lan.run, {"any": 0}, 'iifname "lan" udp dport 4300') as lan, \
+                Receiver(world.lab.internet.run, {"any": 0}, 'iifname "wan" udp dport 4300') as internet:
+            for _ in range(8):
+                world.host(MOMENTS[what])
+                world.sandboxes["a"].hook("reconnect")
+            assert not lan.take() and not internet.take()
+        assert hearing.poll() is None, hearing.stdout.read()
+    finally:
+        for popen in hearing, flood:
+            stop(popen)
+            popen.stdout.close()
+        world.lab.host.sh("ip rule del lookup 51820; while ip rule del lookup 51820; do :; done 2>/dev/null; "
+                          "while ip -6 rule del lookup 51820; do :; done 2>/dev/null; true" if "front" in what else "true")
+        world.repair()
+    verified(world, ())
+    test_the_table(world)
+
+
+def test_a_flood_does_reach_what_is_open(world):
+    """The control of the one above: the same packets from where they may be sent."""
+    hearing = world.lab.host.spawn("/usr/bin/python3", "-c", HEAR, stdout=subprocess.PIPE, text=True)
+    flood = world.lab.lan.spawn("/usr/bin/python3", "-c", FLOOD, stdout=subprocess.PIPE, text=True)
+    try:
+        assert hearing.stdout.readline() == flood.stdout.readline() == "ready\n"
+        assert hearing.wait(timeout=10) == 0
+    finally:
+        for popen in hearing, flood:
+            stop(popen)
+            popen.stdout.close()

@@ -6,6 +6,7 @@ second, whatever the number of cases, and what arrives is known by whom it was s
 """
 
 import concurrent.futures
+import dataclasses
 import ipaddress
 import json
 
@@ -81,6 +82,17 @@ class World:
         self.settle(sandbox.up())
         self.find_places(name)
         self.agents[name] = Agent(sandbox.guest)
+
+    def resume(self, name, **options):
+        """The guest is saved and restored."""
+        self.agents.pop(name).close()
+        saved = self.sandboxes[name]
+        saved.down()
+        restored = self.sandboxes[name] = Sandbox(self.lab, name, uuid=saved.uuid, **options)
+        restored.hook("restore")
+        self.settle(restored.up())
+        self.find_places(name)
+        self.agents[name] = Agent(restored.guest)
 
     def settle(self, sandbox):
         """Neither end asks for the other's address by itself: what passes the wire's rules was sent by the agent."""
@@ -169,13 +181,15 @@ class World:
         found |= {f"{place}6": str(ipaddress.ip_address(f"fd6d:6967:7261::{a}")) for place, a in found.items()}
         self.places[name] = cases.Names(found)
 
-    def table(self):
-        """The whole table with the addresses of now: {sender: [Case]}."""
+    def table(self, other=None):
+        """The whole table with the addresses of now: {sender: [Case]}. @other: {name: whose policy it has now}."""
         names = list(self.sandboxes)
         table = {sender: [c.placed(self.places) for name in names for c in inward(name)]
                  for sender, inward in cases.INWARD.items()}
         for name, neighbour in zip(names, [*names[1:], names[0]]):
-            table[name] = [c.placed({"own": self.places[name], "neighbour": self.places[neighbour]}) for c in cases.GUESTS[name]]
+            table[name] = [c.placed({"own": self.places[name], "neighbour": self.places[neighbour]}) for c in cases.GUESTS[(other or {}).get(name, name)]]
+            table[name] = [dataclasses.replace(c, arrives=f"gateway {name}") if c.arrives.startswith("gateway") else c
+                           for c in table[name]]
         return table
 
     def receivers(self):
