@@ -61,7 +61,7 @@ class World:
     def __enter__(self):
         try:
             # As systemd sets it for every link: the weakest check that isolation stands on.
-            self.rp_filter = self.lab.host.sh("sysctl -n net.ipv4.conf.all.rp_filter; echo 2 >/proc/sys/net/ipv4/conf/all/rp_filter").stdout
+            self.rp_filter = self.lab.host.sh("sysctl -n net.ipv4.conf.all.rp_filter; echo 2 >/proc/sys/net/ipv4/conf/all/rp_filter").stdout.strip()
             self.wire_vpn()
             for number, (name, options) in enumerate(self.policies.items()):
                 self.tags[name] = 10 + number
