@@ -128,13 +128,14 @@ static int replace_first(struct netlink *netlink, bool for_all, bool *ret_found,
 	if (rule_list(netlink, &all, &count, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count && !*ret_found; i++) {
+		const struct prefix everybody = {0};
 		struct rule other = all[i];
 
 		if (!is_local(&all[i], !for_all))
 			continue;
 		*ret_found = true;
 		other.invert = !for_all;
-		other.source = for_all ? (struct prefix){0} : block_pool6();
+		other.source = for_all ? everybody : block_pool6();
 		if ((!has_local(all, count, other.priority, for_all) &&
 		     rule_add_always(netlink, &other, err) < 0) ||
 		    rule_delete(netlink, &all[i], err) < 0)
