@@ -104,6 +104,14 @@ static uint32_t wanted_place(const struct front *front, const struct rule *all, 
 
 /* Ensuring. */
 
+/* True when @route is in a table that needs a rule of its own. */
+static bool is_elsewhere(const struct front *front, const struct route *route)
+{
+	return route->destination.address.family == front->family &&
+	       route->table != RT_TABLE_LOCAL && route->table != RT_TABLE_MAIN &&
+	       route->table != HOST_TABLE;
+}
+
 static int add_table_rules(struct netlink *netlink, const struct front *front, uint32_t first,
 			   struct error *err)
 {
@@ -116,11 +124,7 @@ static int add_table_rules(struct netlink *netlink, const struct front *front, u
 		struct rule rule = make_rule(front, front->tables, first);
 
 		rule.table = routes[i].table;
-		if (routes[i].destination.address.family != front->family ||
-		    rule.table == RT_TABLE_LOCAL || rule.table == RT_TABLE_MAIN ||
-		    rule.table == HOST_TABLE)
-			continue;
-		if (rule_add(netlink, &rule, err) < 0)
+		if (is_elsewhere(front, &routes[i]) && rule_add(netlink, &rule, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -177,6 +181,44 @@ int front_remove(struct netlink *netlink, const struct front *front, struct erro
 
 /* Drift. */
 
+static bool has_rule(const struct front *front, const struct rule *all, size_t count,
+		     uint32_t first, uint32_t table)
+{
+	for (size_t i = 0; i < count; i++)
+		if (is_kind(front, &all[i], front->tables, first) && all[i].table == table)
+			return true;
+	return false;
+}
+
+/* Tables that have come up since: what only they lead to is not closed until they are looked at. */
+static int table_drift(struct netlink *netlink, const struct front *front, const struct rule *all,
+		       size_t count, uint32_t first, void (*add)(void *data, const char *line),
+		       void *data, struct error *err)
+{
+	_cleanup_free_ struct route *routes = NULL;
+	const unsigned int default_length =
+		(unsigned int)front->rules[front->tables].suppress_length;
+	uint32_t last = RT_TABLE_UNSPEC;
+	size_t route_count = 0;
+
+	if (route_list(netlink, &routes, &route_count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < route_count; i++) {
+		const uint32_t table = routes[i].table;
+		_cleanup_free_ char *line = NULL;
+
+		/* A table of a default route alone, as most VPNs have it, closes nothing. */
+		if (!is_elsewhere(front, &routes[i]) || table == last ||
+		    routes[i].destination.length <= default_length ||
+		    has_rule(front, all, count, first, table))
+			continue;
+		last = table;
+		line = text_format("host: routing table %u is not looked at yet", table);
+		add(data, line);
+	}
+	return 0;
+}
+
 int front_drift(struct netlink *netlink, const struct front *front,
 		void (*add)(void *data, const char *line), void *data, struct error *err)
 {
@@ -205,5 +247,5 @@ int front_drift(struct netlink *netlink, const struct front *front,
 		if (!found[kind])
 			add(data, line);
 	}
-	return 0;
+	return table_drift(netlink, front, all, count, first, add, data, err);
 }

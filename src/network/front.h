@@ -26,7 +26,7 @@ MUST_CHECK int front_ensure(struct netlink *netlink, const struct front *front, 
 /* Deletes whatever is ours. */
 MUST_CHECK int front_remove(struct netlink *netlink, const struct front *front, struct error *err);
 
-/* One line per rule that is gone, and one when others have come before ours. */
+/* One line per rule that is gone, one when others have come before ours, one per new table. */
 MUST_CHECK int front_drift(struct netlink *netlink, const struct front *front,
 			   void (*add)(void *data, const char *line), void *data,
 			   struct error *err);

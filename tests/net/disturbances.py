@@ -23,6 +23,7 @@ class Disturbance:
     advised: bool = False  # `verify` names the rule that helps
     repaired: bool = False  # all is well again after a repair, although the disturbance lasts
     way: str = "internet"  # where what goes out arrives
+    repaired_more: dict = dataclasses.field(default_factory=dict)  # the same, once it is repaired
     more: dict = dataclasses.field(default_factory=dict)  # {sender: cases beside the table's}
 
 
@@ -244,6 +245,14 @@ DISTURBANCES = {
         "ip link del late0"),
     "the host's uplink has another name": Disturbance(
         rename("eth0", "wan9"), rename("wan9", "eth0")),
+
+    # What its networks are is known by a rule of ours for its table, which the next repair makes.
+    "a network in a table of its own": Disturbance(
+        f"""{VPN_UP}
+        ip route add {cases.VPN_BEYOND}/32 via {cases.VPN_PEER} table 52; ip rule add pref 5270 lookup 52""",
+        f"ip rule del pref 5270; ip route flush table 52; {VPN_DOWN}",
+        drift=("host: routing table 52 is not looked at yet",), repaired=True,
+        repaired_more={name: tuple(cases.closed("what only that table leads to", [cases.VPN_BEYOND], cases.FULL)) for name in ("a", "b")}),
 
     # The last one, as it moves ours: wg-quick's rules have no priority and come before all others.
     "a VPN in a table of its own": vpn("""

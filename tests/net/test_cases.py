@@ -163,7 +163,7 @@ def test_survives(world, name):
             follow_advice(world, disturbance)
         if disturbance.repaired:
             world.repair()
-            plays(world, disturbance, ())
+            plays(world, dataclasses.replace(disturbance, more=disturbance.more | disturbance.repaired_more), ())
             verified(world, ())
     finally:
         world.host(disturbance.undo)
