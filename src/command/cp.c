@@ -34,16 +34,10 @@ static int guest_failed(int status, const struct strbuf *errors, struct error *e
 
 static void tell(const struct copy_report *report)
 {
-	uint64_t named = 0;
-
-	for (const char *at = strbuf_text(&report->skipped_names); *at; named++) {
-		size_t length = strcspn(at, "\n");
-
-		log_warning("not copied: %.*s", (int)length, at);
-		at += length + 1;
-	}
-	if (report->skipped > named)
-		log_warning("not copied: %" PRIu64 " more", report->skipped - named);
+	for (size_t i = 0; i < COPY_NAMED_MAX && report->named[i]; i++)
+		log_warning("not copied: %s", report->named[i]);
+	if (report->skipped > COPY_NAMED_MAX)
+		log_warning("not copied: %" PRIu64 " more", report->skipped - COPY_NAMED_MAX);
 	log_info("%" PRIu64 " file%s, %" PRIu64 " KiB", report->files,
 		 report->files == 1 ? "" : "s", (report->bytes + 1023) >> 10);
 }

@@ -10,21 +10,17 @@
 
 #include "base/text.h"
 
-#define NAMES_MAX 10 /* of what was skipped, named one by one */
-
 void copy_report_done(struct copy_report *report)
 {
-	strbuf_done(&report->skipped_names);
+	for (size_t i = 0; i < COPY_NAMED_MAX; i++)
+		free(report->named[i]);
 }
 
 void copy_skip(struct copy_report *report, const char *path, const char *what)
 {
-	_cleanup_free_ char *shown = NULL;
-
-	if (report->skipped++ >= NAMES_MAX)
-		return;
-	shown = text_escape(path, strlen(path), false); /* a newline in it is not one in the list */
-	strbuf_addf(&report->skipped_names, "%s: %s\n", shown, what);
+	if (report->skipped < COPY_NAMED_MAX)
+		report->named[report->skipped] = text_format("%s: %s", path, what);
+	report->skipped++;
 }
 
 /* Length of @path without the slashes at its end; the root keeps its one. */

@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "copy/tar.h"
 
+#define COPY_NAMED_MAX 10
+
 struct copy_limits {
 	uint64_t entries; /* files, directories and all else */
 	uint64_t bytes;	  /* of content */
@@ -22,7 +24,7 @@ struct copy_report {
 	uint64_t files, directories, links;
 	uint64_t bytes;
 	uint64_t skipped;	     /* links, devices, FIFOs, sockets … */
-	struct strbuf skipped_names; /* … of which the first are named here, one a line, raw */
+	char *named[COPY_NAMED_MAX]; /* the first of them, "path: what", with the path as it is */
 };
 void copy_report_done(struct copy_report *report);
 #define _cleanup_copy_report_ _cleanup_(copy_report_done)
