@@ -44,7 +44,7 @@ static int check_nothing_left(const struct project *project, virStoragePoolPtr p
 	return left ? error_set(err, EX_SOFTWARE, "%s is still there", left) : 0;
 }
 
-static int destroy(struct project *project, struct error *err)
+static int destroy(struct project *project, bool keeps_images, struct error *err)
 {
 	_cleanup_pool_ virStoragePoolPtr pool = NULL;
 	const char *uuid = project->domain.definition.metadata.uuid;
@@ -59,7 +59,8 @@ static int destroy(struct project *project, struct error *err)
 		return error_hint(err, "'migrant destroy' goes on where this one stopped");
 	if (check_nothing_left(project, pool, uuid, err) < 0)
 		return error_prefix(err, "the sandbox is not quite gone");
-	log_step("%s: destroyed, nothing of it is left", project->config.name);
+	log_step("%s: destroyed, nothing of it is left%s", project->config.name,
+		 keeps_images ? " but its shares" : "");
 	return 0;
 }
 
@@ -139,7 +140,8 @@ static int run(const struct invocation *invocation, struct error *err)
 		return answer;
 	if (project_lock(&project, LOCK_SECONDS, err) < 0 || project_find(&project, err) < 0)
 		return -1;
-	if ((project.domain.handle ? destroy(&project, err) : absent(&project, err)) < 0)
+	if ((project.domain.handle ? destroy(&project, images.count > 0, err)
+				   : absent(&project, err)) < 0)
 		return -1;
 	return end_images(&images, with_images, err);
 }
