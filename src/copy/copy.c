@@ -72,8 +72,10 @@ static int link_error(const char *path, struct error *err)
 
 int copy_open(const char *path, int flags, struct error *err)
 {
+	/* openat2(2) takes O_PATH with few others only; it waits for nothing anyway. */
+	int more = flags & O_PATH ? O_CLOEXEC : O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 	struct open_how how = {
-		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK),
+		.flags = (uint64_t)(unsigned int)(flags | more),
 		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
 	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));

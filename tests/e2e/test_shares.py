@@ -292,7 +292,7 @@ def test_a_reboot_from_inside_mounts_them_again(box):
 
 
 def test_a_killed_virtiofsd_is_an_error_for_the_guest_and_drift(box):
-    pids = box.lab.host.sh("pgrep virtiofsd").stdout.split()
+    pids = box.lab.host.sh("pgrep -x virtiofsd").stdout.split()
     assert len(pids) == 3
     for pid in pids:
         box.lab.host.run("kill", "-KILL", pid, check=False)

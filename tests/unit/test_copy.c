@@ -365,6 +365,7 @@ static void a_link_on_the_host_is_not_followed(void **state)
 	_cleanup_free_ char *link = NULL;
 	_cleanup_free_ char *through = NULL;
 	struct place place;
+	int fd;
 
 	(void)state;
 	place_make(&place);
@@ -377,6 +378,11 @@ static void a_link_on_the_host_is_not_followed(void **state)
 	assert_non_null(strstr(err.hint, "/in"));
 	assert_int_equal(copy_open(through, O_RDONLY, &err), -1);
 	assert_int_equal(err.code, EX_NOPERM);
+	assert_int_equal(copy_open(through, O_PATH, &err), -1);
+	assert_int_equal(err.code, EX_NOPERM);
+	fd = copy_open(place.path, O_PATH, &err);
+	assert_true(fd >= 0);
+	close(fd);
 	place_remove(&place);
 }
 
