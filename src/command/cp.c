@@ -16,20 +16,14 @@
 #define ENTRIES_DEFAULT 100000
 #define BYTES_DEFAULT	(UINT64_C(10) << 30)
 
-/* What tar in the guest complained of, in its last line. */
+/* What tar in the guest complained of first; what follows are its consequences. */
 static int guest_failed(int status, const struct strbuf *errors, struct error *err)
 {
 	const char *text = strbuf_text(errors);
-	size_t end = errors->length;
-	size_t begin;
 
-	while (end && text[end - 1] == '\n')
-		end--;
-	for (begin = end; begin && text[begin - 1] != '\n'; begin--)
-		;
-	if (begin == end)
+	if (!*text)
 		return error_set(err, EX_IOERR, "tar in the guest ended with status %d", status);
-	return error_set(err, EX_IOERR, "the guest says: %.*s", (int)(end - begin), text + begin);
+	return error_set(err, EX_IOERR, "the guest says: %.*s", (int)strcspn(text, "\n"), text);
 }
 
 static void tell(const struct copy_report *report)
@@ -112,7 +106,8 @@ static int from_guest(const struct guest_access *access, const char *source, con
 	unpack.name = name;
 	if (ssh_run(&request, &status, err) < 0)
 		return -1;
-	tell(&unpack.report);
+	if (unpack.report.files + unpack.report.skipped || status == 0)
+		tell(&unpack.report);
 	if (status != 0)
 		return guest_failed(status, &errors, err);
 	if (unpack_end(&unpack, err) < 0)

@@ -212,12 +212,15 @@ def test_inodes_run_out_inside_only(box):
     assert "No space left" in result.stderr
     assert box.lab.host.sh("touch /home/dev/still && rm /home/dev/still && echo fine").stdout == "fine\n"
     box.host("rm -rf workspace/many")
+    # What the guest remembers is freed when it has looked again.
+    assert box.guest("ls workspace/many", check=False).returncode != 0
+    assert box.guest("echo room >workspace/room && cat workspace/room").stdout == "room\n"
 
 
 def test_what_the_guest_plants_does_nothing_on_the_host(box):
     box.guest("""sudo sh -c 'cd workspace; cp /bin/id setuid; chown root:root setuid; chmod 6755 setuid
-        ln -s /etc/passwd link; ln -s / root; mkfifo fifo; mknod disk b 254 0; mknod null c 1 3
-        truncate -s 8E huge; printf x >"$(printf "new\\nline\\033]0;owned\\007")"; true'""", check=False)
+        ln -s /etc/passwd link; ln -s / root; mknod disk b 254 0; mknod null c 1 3
+        truncate -s 8E huge; mkfifo fifo; printf x >"$(printf "new\\nline\\033]0;owned\\007")"; true'""", check=False)
     assert box.host("workspace/setuid", check=False).returncode == 126
     assert box.host("stat -c %U workspace/setuid").stdout == "dev\n"
     for path in ("link", "root/etc/passwd"):
@@ -256,16 +259,14 @@ def test_cp_to_the_guest_and_back(box):
 
 
 def test_cp_has_limits_and_one_clear_error(box):
+    box.host("rm -rf out; mkdir out")
     for argv, code, text in (
-            ([":tree", "tree"], 64, "one of the two"),
+            (["tree", "out"], 64, "one of the two"),
             ([":missing", "out"], 74, "missing"),
             (["--max-files", "2", ":tree", "out"], 65, "more than 2 entries"),
             (["--max-size", "1M", ":copied", "out"], 65, "more than 1 MiB"),
             (["missing", ":"], 66, "missing"),
             (["tree/l/f", ":"], 77, "symbolic link")):
-        argv = [a if a != "tree" or code != 64 else "x" for a in argv]
-        if code == 64:
-            argv = ["tree", "out"]
         result = box.migrant("cp", *argv, check=False)
         assert result.returncode == code and text in result.stderr, (argv, result.stderr)
         assert len([line for line in result.stderr.splitlines() if "error:" in line]) == 1
@@ -276,7 +277,7 @@ def test_cp_follows_no_link_of_the_hosts(box):
     result = box.migrant("cp", ":tree", "out", check=False)
     assert result.returncode == 73
     assert box.host("ls trap").stdout == ""
-    box.host("ln -s trap direct")
+    box.host("ln -sfn trap direct")
     result = box.migrant("cp", ":tree", "direct", check=False)
     assert result.returncode == 77 and "symbolic link" in result.stderr
     assert box.host("ls trap").stdout == ""
@@ -293,7 +294,7 @@ def test_a_reboot_from_inside_mounts_them_again(box):
 
 def test_a_killed_virtiofsd_is_an_error_for_the_guest_and_drift(box):
     pids = box.lab.host.sh("pgrep -x virtiofsd").stdout.split()
-    assert len(pids) == 3
+    assert len(pids) >= 3
     for pid in pids:
         box.lab.host.run("kill", "-KILL", pid, check=False)
     result = box.guest("timeout 20 sh -c 'echo x >workspace/lost'", check=False)
