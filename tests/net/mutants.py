@@ -5,13 +5,15 @@
 
 A rule that nobody misses is either one that has no test or one that is not needed. The rule is overwritten with
 blanks in copies of the programs that render it, so nothing is built and no two runs are in each other's way; a
-chain's `policy drop` becomes `policy accept`. First those tests run that are the most likely to notice, then (but
-not with -q) all others of ring 2. Prints one entry per rule, and at the end those that were not missed; exit
-status 1 when there are any. As root.
+chain's `policy drop` becomes `policy accept`. First the table of cases.py is played, in sandboxes that run and are
+given the rules anew without the one; what it does not miss is left to the tests that are the most likely to notice,
+and then (but not with -q) to all others of ring 2. Prints one line per rule as it is known, and at the end those
+that were not missed; exit status 1 when there are any. As root.
 """
 
 import argparse
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 import shutil
@@ -22,15 +24,14 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parent.parent
 BUILD = pathlib.Path(os.environ.get("MIGRANT_BUILD", SOURCE / "build-dev"))
-TABLE = "test_cases.py::test_the_table"
 # What can notice, quickest first.
 SUITES = {
-    "wire": ["test_frames.py", TABLE, "test_attacks.py", "test_services.py"],
-    "wire6": ["test_ipv6_frames.py", TABLE, "test_ipv6.py"],
-    "gateway": [TABLE, "test_attacks.py", "test_grants.py", "test_services.py", "test_isolation.py", "test_withdrawal.py",
+    "wire": ["test_frames.py", "test_attacks.py", "test_services.py"],
+    "wire6": ["test_ipv6_frames.py", "test_ipv6.py"],
+    "gateway": ["test_attacks.py", "test_grants.py", "test_services.py", "test_isolation.py", "test_withdrawal.py",
                 "test_network_log.py", "test_keeper.py"],
-    "gateway6": [TABLE, "test_ipv6.py", "test_ipv6_frames.py", "test_withdrawal.py"],
-    "host": [TABLE, "test_host_rules.py", "test_ipv6_host_rules.py", "test_attacks.py", "test_isolation.py", "test_services.py",
+    "gateway6": ["test_ipv6.py", "test_ipv6_frames.py", "test_withdrawal.py"],
+    "host": ["test_host_rules.py", "test_ipv6_host_rules.py", "test_attacks.py", "test_isolation.py", "test_services.py",
              "test_ipv6_host.py", "test_ipv6.py"],
 }
 RENDERING = ["migrant-hook", "migrant-helper"]
@@ -62,6 +63,53 @@ def mutate(directory, template, number, mutant):
         (directory / program).write_bytes(data.replace(old, b"".join(lines)))
 
 
+class Table:
+    """The table of cases, in sandboxes that run as long as this."""
+
+    def __enter__(self):
+        sys.path[:0] = [str(HERE), str(HERE.parent / "lab")]
+        import cases, conftest, lab, test_cases, world
+        self.stack = contextlib.ExitStack()
+        self.lab = self.stack.enter_context(lab.Lab())
+        conftest.install(self.lab, BUILD)
+        self.lab.host.run("mkdir", "-m", "711", "/run/migrant", "/run/netns")
+        for machine in (self.lab.internet, self.lab.lan, self.lab.host):
+            self.lab.serve_http(machine)
+        self.world = self.stack.enter_context(world.World(self.lab, cases.POLICIES))
+        self.helper, self.policies, self.tests, self.failed = conftest.HELPER, cases.POLICIES, test_cases, lab.Failed
+        return self
+
+    def __exit__(self, *_):
+        self.use(BUILD)
+        self.stack.close()
+
+    def use(self, build):
+        """The rules that the programs of @build render."""
+        shutil.copy(build / "migrant-helper", self.lab.base / "program")
+        self.lab.host.run("install", "-m", "4755", self.lab.base / "program", self.helper)
+        for name, sandbox in self.world.sandboxes.items():
+            sandbox.apply({"isolate": True, **self.policies[name].get("policy", {})})
+
+    def fails(self):
+        table = self.world.table()
+        played = self.world.play(table)
+        try:
+            self.tests.nothing_else(played, table)
+            self.tests.everything_allowed(played, table)
+        except AssertionError:
+            return True
+        return False
+
+    def notices(self, template, number, mutant):
+        with tempfile.TemporaryDirectory(prefix="mutant-") as name:
+            mutate(pathlib.Path(name), template, number, mutant)
+            try:
+                self.use(pathlib.Path(name))
+            except self.failed:
+                return True  # they cannot be loaded
+            return self.fails() and self.fails()  # a second time, as a machine with other work may be late once
+
+
 def first_failure(build, suites):
     """The first test that fails with the programs in @build, or None."""
     result = subprocess.run(
@@ -82,6 +130,10 @@ def noticed_by(template, number, mutant, quick):
         return first_failure(name, suites)
 
 
+def say(template, number, line, test):
+    print(f"{template}:{number} {line.strip()}\n    {test}", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("-j", "--jobs", type=int, default=max(1, (os.cpu_count() or 1) // 2))
@@ -90,18 +142,27 @@ def main():
     options = parser.parse_args()
     wanted = [(template, *rule) for template in SUITES for rule in rules(template)
               if not options.places or template in options.places or f"{template}:{rule[0]}" in options.places]
+    rest, survivors = [], []
+    with Table() as table:
+        if table.fails():
+            sys.exit("the table fails with all rules in place")
+        for template, number, line, mutant in wanted:
+            if table.notices(template, number, mutant):
+                say(template, number, line, "the table")
+            else:
+                rest.append((template, number, line, mutant))
     # What fails without a mutant notices nothing.
-    for suites in {tuple(SUITES[template]) for template, *_ in wanted}:
+    for suites in {tuple(SUITES[template]) for template, *_ in rest}:
         if failed := first_failure(BUILD, suites):
             sys.exit(f"{failed} fails with all rules in place")
-    survivors = []
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        found = pool.map(lambda w: noticed_by(w[0], w[1], w[3], options.quick), wanted)
-        for (template, number, line, _), test in zip(wanted, found):
-            print(f"{template}:{number} {line.strip()}\n    {test or 'SURVIVES'}", flush=True)
-            if not test:
+        running = {pool.submit(noticed_by, t, n, mutant, options.quick): (t, n, line) for t, n, line, mutant in rest}
+        for future in concurrent.futures.as_completed(running):
+            template, number, line = running[future]
+            say(template, number, line, future.result() or "SURVIVES")
+            if not future.result():
                 survivors.append(f"{template}:{number}")
-    print(f"{len(wanted)} rules, {len(survivors)} survive: {' '.join(survivors)}")
+    print(f"{len(wanted)} rules, {len(survivors)} survive: {' '.join(sorted(survivors))}")
     return 1 if survivors or not wanted else 0
 
 
