@@ -5,7 +5,7 @@ import time
 import pytest
 from scapy.all import BOOTP, DHCP, DNS, DNSQR, IP, UDP, Ether
 
-from conftest import GATEWAY, GUEST, GUEST_MAC, HERE, running
+from conftest import GATEWAY, GUEST, GUEST_MAC, HELPER, HERE, running
 from lab import LAN_HOST, LAN_PEER, RESOLVER, WEB, stop
 from watch import Arrivals
 
@@ -137,6 +137,45 @@ def test_a_change_of_the_hosts_resolver_is_followed(shared_lab, resolv_conf):
                 time.sleep(0.2)
     finally:
         stop(server)
+
+
+def follows(sandbox, address, seconds=5):
+    """dnsmasq asks the resolver that answers so."""
+    until = time.monotonic() + seconds
+    while ask(sandbox.guest, f"x{time.monotonic_ns()}.moved.test") != [address]:
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def test_whatever_becomes_of_the_hosts_resolver(shared_lab, resolv_conf):
+    """Replaced by another file, emptied, a stub of the host's: it is followed, and nobody else is asked. A stub cannot be:
+    then a repair looks for what is behind it."""
+    host = shared_lab.host
+    servers = [shared_lab.serve_dns({"moved.test": f"93.184.216.{n}"}, shared_lab.internet, address)
+               for n, address in ((81, "1.1.1.1"), (82, "8.8.8.8"))]
+    stub = shared_lab.serve_dns({"moved.test": "93.184.216.83"}, host, "127.0.0.53")
+    try:
+        with running(shared_lab, "moved") as sandbox:
+            host.sh("echo nameserver 1.1.1.1 >/etc/resolv.new; mv /etc/resolv.new /etc/resolv.conf")
+            assert follows(sandbox, "93.184.216.81")
+            resolv_conf("")
+            ask(sandbox.guest, "x1.moved.test")
+            with Arrivals(host, 'iifname "mg*" ct direction original', "input") as seen:
+                resolv_conf("nameserver 127.0.0.53\n")
+                assert not follows(sandbox, "93.184.216.83", 3)
+                assert not seen.all()
+            host.sh("mkdir -p /run/systemd/resolve; echo nameserver 8.8.8.8 >/run/systemd/resolve/resolv.conf")
+            sandbox.apply({})
+            assert follows(sandbox, "93.184.216.82")
+            assert host.run(HELPER, "verify", "moved").stdout == "[]\n"
+            host.sh("echo nameserver 1.1.1.1 >/run/systemd/resolve/new; mv /run/systemd/resolve/new /run/systemd/resolve/resolv.conf")
+            assert follows(sandbox, "93.184.216.81")
+    finally:
+        host.sh("rm -rf /run/systemd/resolve")
+        for server in (*servers, stub):
+            stop(server)
 
 
 def test_a_stub_resolver_is_passed_over(shared_lab, resolv_conf):
