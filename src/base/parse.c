@@ -179,6 +179,19 @@ bool address_equal(const struct address *a, const struct address *b)
 	return leading_bits_equal(a, b, family_bits(a->family));
 }
 
+/* True when whoever is bound to @wildcard is reached at @other as well. */
+static bool is_wildcard_over(const struct address *wildcard, const struct address *other)
+{
+	if (wildcard->family == AF_INET6)
+		return IN6_IS_ADDR_UNSPECIFIED(&wildcard->v6);
+	return wildcard->v4.s_addr == INADDR_ANY && other->family == AF_INET;
+}
+
+bool address_binds_collide(const struct address *a, const struct address *b)
+{
+	return address_equal(a, b) || is_wildcard_over(a, b) || is_wildcard_over(b, a);
+}
+
 bool prefix_contains(const struct prefix *prefix, const struct address *address)
 {
 	return leading_bits_equal(&prefix->address, address, prefix->length);

@@ -50,6 +50,11 @@ MUST_CHECK int parse_prefix(const char *text, struct prefix *ret_prefix);
 char *address_format(const struct address *address, char *buffer);
 char *prefix_format(const struct prefix *prefix, char *buffer);
 bool address_equal(const struct address *a, const struct address *b);
+/*
+ * True when two sockets cannot be bound to the same port of both: they are the same, or one is the
+ * wildcard of its family. The IPv6 wildcard may cover IPv4 as well (ipv6(7), IPV6_V6ONLY).
+ */
+bool address_binds_collide(const struct address *a, const struct address *b);
 /* The address's bytes as they are on the wire, and how many: 4 or 16. */
 const uint8_t *address_bytes(const struct address *address);
 unsigned int address_size(const struct address *address);

@@ -161,26 +161,9 @@ static int check_allow(const struct config *config, struct error *err)
 	return 0;
 }
 
-static bool is_wildcard(const struct address *address)
-{
-	static const struct in6_addr any = IN6ADDR_ANY_INIT;
-
-	if (address->family == AF_INET)
-		return address->v4.s_addr == INADDR_ANY;
-	return memcmp(&address->v6, &any, sizeof(any)) == 0;
-}
-
 static bool bind_collides(const struct config_port *a, const struct config_port *b)
 {
-	if (a->host != b->host)
-		return false;
-	if (address_equal(&a->bind, &b->bind))
-		return true;
-	/* An IPv6 wildcard may cover IPv4 as well (ipv6(7), IPV6_V6ONLY). */
-	return (is_wildcard(&a->bind) &&
-		(a->bind.family == AF_INET6 || a->bind.family == b->bind.family)) ||
-	       (is_wildcard(&b->bind) &&
-		(b->bind.family == AF_INET6 || a->bind.family == b->bind.family));
+	return a->host == b->host && address_binds_collide(&a->bind, &b->bind);
 }
 
 static int check_ports(const struct config *config, struct error *err)

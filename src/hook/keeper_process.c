@@ -104,20 +104,6 @@ static void end(int pidfd)
 		(void)poll(&poll_fd, 1, END_TIMEOUT_MS);
 }
 
-/* True for our program, also when its file has been replaced meanwhile. */
-static bool is_hook(pid_t pid)
-{
-	_cleanup_free_ char *path = text_format("/proc/%d/exe", (int)pid);
-	char target[256];
-	ssize_t length = readlink(path, target, sizeof(target) - 1);
-
-	if (length <= 0)
-		return false;
-	target[length] = '\0';
-	/* By its last part: /usr/sbin may be a link to elsewhere. */
-	return text_ends(target, "/migrant-hook") || text_ends(target, "/migrant-hook (deleted)");
-}
-
 static bool is_keeper(pid_t pid, const void *data)
 {
 	const char *const wanted[] = {KEEPER_ARGV0, KEEPER_OPTION, data};
@@ -126,7 +112,8 @@ static bool is_keeper(pid_t pid, const void *data)
 	_cleanup_free_ char *arguments = NULL;
 	size_t length = 0, at = 0;
 
-	if (!is_hook(pid) || file_read(AT_FDCWD, path, CMDLINE_MAX, &arguments, &length, &err) < 0)
+	if (!proc_is_program(pid, "migrant-hook") ||
+	    file_read(AT_FDCWD, path, CMDLINE_MAX, &arguments, &length, &err) < 0)
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
 		if (at >= length || !text_equal(arguments + at, wanted[i]))

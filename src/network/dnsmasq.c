@@ -16,6 +16,7 @@
 #include "network/wire.h"
 
 #define CMDLINE_MAX 65536
+#define PROGRAM	    "dnsmasq"
 
 static const char fixed[] = "# Made by migrant-hook for one sandbox.\n"
 			    "no-hosts\n"
@@ -117,7 +118,7 @@ int dnsmasq_user(const char **ret_user, uid_t *ret_uid, struct error *err)
 int dnsmasq_start(int netns, const char *config_file, struct error *err)
 {
 	_cleanup_free_ char *option = text_format("--conf-file=%s", config_file);
-	const char *const argv[] = {"dnsmasq", option, "--pid-file=", NULL};
+	const char *const argv[] = {PROGRAM, option, "--pid-file=", NULL};
 	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
 	struct process process = PROCESS_INIT;
 
@@ -131,18 +132,6 @@ int dnsmasq_start(int netns, const char *config_file, struct error *err)
 	if (err->code == EX_UNAVAILABLE)
 		error_hint(err, "install dnsmasq (Debian and Ubuntu: dnsmasq-base)");
 	return -1;
-}
-
-static bool is_dnsmasq(pid_t pid)
-{
-	_cleanup_free_ char *path = text_format("/proc/%d/exe", (int)pid);
-	char target[256];
-	ssize_t length = readlink(path, target, sizeof(target) - 1);
-
-	if (length <= 0)
-		return false;
-	target[length] = '\0';
-	return text_ends(target, "/dnsmasq");
 }
 
 /* True when "--conf-file=@config_file" is one of the process's arguments. */
@@ -164,7 +153,7 @@ static bool has_config(pid_t pid, const char *config_file)
 
 static bool is_dnsmasq_with(pid_t pid, const void *config_file)
 {
-	return is_dnsmasq(pid) && has_config(pid, config_file);
+	return proc_is_program(pid, PROGRAM) && has_config(pid, config_file);
 }
 
 int dnsmasq_stop(const char *config_file, struct error *err)
@@ -185,6 +174,6 @@ int dnsmasq_is_running(int netns, bool *ret_running, struct error *err)
 		return -1;
 	*ret_running = false;
 	for (size_t i = 0; i < pids.count; i++)
-		*ret_running = *ret_running || is_dnsmasq(pids.items[i]);
+		*ret_running = *ret_running || proc_is_program(pids.items[i], PROGRAM);
 	return 0;
 }

@@ -146,13 +146,6 @@ static int check_grants(const struct policy *policy, struct error *err)
 	return 0;
 }
 
-static bool is_wildcard(const struct address *address)
-{
-	if (address->family == AF_INET)
-		return address->v4.s_addr == INADDR_ANY;
-	return IN6_IS_ADDR_UNSPECIFIED(&address->v6);
-}
-
 bool policy_is_bind(const struct address *address)
 {
 	if (address->family == AF_INET)
@@ -163,15 +156,7 @@ bool policy_is_bind(const struct address *address)
 
 bool policy_ports_collide(const struct policy_port *a, const struct policy_port *b)
 {
-	if (a->host != b->host)
-		return false;
-	if (address_equal(&a->bind, &b->bind))
-		return true;
-	/* An IPv6 wildcard may cover IPv4 as well (ipv6(7), IPV6_V6ONLY). */
-	return (is_wildcard(&a->bind) &&
-		(a->bind.family == AF_INET6 || a->bind.family == b->bind.family)) ||
-	       (is_wildcard(&b->bind) &&
-		(b->bind.family == AF_INET6 || a->bind.family == b->bind.family));
+	return a->host == b->host && address_binds_collide(&a->bind, &b->bind);
 }
 
 static int check_ports(const struct policy *policy, struct error *err)

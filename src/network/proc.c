@@ -41,6 +41,20 @@ int proc_find(bool (*matches)(pid_t pid, const void *data), const void *data, st
 	return 0;
 }
 
+bool proc_is_program(pid_t pid, const char *name)
+{
+	_cleanup_free_ char *path = text_format("/proc/%d/exe", (int)pid);
+	_cleanup_free_ char *end = text_format("/%s", name);
+	_cleanup_free_ char *replaced = text_format("/%s (deleted)", name);
+	char target[256];
+	ssize_t length = readlink(path, target, sizeof(target) - 1);
+
+	if (length <= 0)
+		return false;
+	target[length] = '\0';
+	return text_ends(target, end) || text_ends(target, replaced);
+}
+
 static void end_process(pid_t pid)
 {
 	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);

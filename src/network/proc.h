@@ -18,6 +18,12 @@ void pids_done(struct pids *pids);
 MUST_CHECK int proc_find(bool (*matches)(pid_t pid, const void *data), const void *data,
 			 struct pids *pids, struct error *err);
 
+/*
+ * True when @pid runs the program @name, by the last part of its path (/usr/sbin may be a link),
+ * also when an upgrade has replaced its file meanwhile.
+ */
+bool proc_is_program(pid_t pid, const char *name);
+
 /* Kills them, and waits for each to be gone. */
 void pids_end(const struct pids *pids);
 
