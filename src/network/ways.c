@@ -140,10 +140,10 @@ static int find_uplink(struct netlink *host, const char *alias, char name[IFNAMS
 	if (link_list(host, &links, &count, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		if (!text_equal(links[i].alias, alias) || !text_starts(links[i].name, LINK_UPLINK))
-			continue;
-		memcpy(name, links[i].name, IFNAMSIZ);
-		return 0;
+		if (text_starts(links[i].name, LINK_UPLINK) && text_equal(links[i].alias, alias)) {
+			memcpy(name, links[i].name, IFNAMSIZ);
+			return 0;
+		}
 	}
 	return error_set(err, EX_OSERR, "the uplink of %s is gone", alias);
 }

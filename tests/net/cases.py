@@ -7,7 +7,9 @@ sandbox itself ({own.control}) or of the next one ({neighbour.uplink}).
 
 import dataclasses
 
-from conftest import GATEWAY, GATEWAY6, GUEST
+from scapy.all import ICMP, IP, TCP, UDP, Ether
+
+from conftest import GATEWAY, GATEWAY6, GUEST, GUEST_MAC
 from lab import INTERNET, INTERNET6, LAN_HOST, LAN_HOST6, LAN_PEER, LAN_PEER6, LAN_PUBLIC6, RESOLVER, RESOLVER6, ROUTED_PEER, \
     ROUTED_PEER6, WAN_HOST, WAN_HOST6, WAN_ROUTER, WAN_ROUTER6, WEB, WEB6
 
@@ -72,16 +74,17 @@ def closed(name, addresses, kinds=SOME, control=True):
 def opened(name, arrives, addresses, kinds=("tcp 80", "icmp 0", "udp 4242")):
     answers = {"tcp": "open", "icmp": "answered"}
     # Nobody listens on TCP in IPv6 here: that it arrives is enough.
-    return [Case(name, shot, arrives, answer="" if "tcp" in shot and ":" in shot else answers.get(shot.split()[0], "")) for shot in shots(addresses, kinds)]
+    return [Case(name, shot, arrives, answer="" if "tcp" in shot and ":" in shot else answers.get(shot.split()[0], ""))
+            for shot in shots(addresses, kinds)]
 
 
 def services(of, ipv6=False):
     """Every resolver is the gateway's."""
     own = {GATEWAY: (GATEWAY, RESOLVER, "8.8.8.8", LAN_PEER, LAN_HOST)}
     if ipv6:
-        own[GATEWAY6] = (GATEWAY6, RESOLVER6, LAN_PEER6, LAN_HOST6, "fe80::53")
+        own[GATEWAY6] = (GATEWAY6, RESOLVER6, LAN_PEER6, LAN_HOST6)
     return [Case("DNS, whoever was asked", f"{protocol} {address} 53", f"gateway {of}", at=gateway)
-            for gateway, asked in own.items() for protocol in ("udp", "tcp") for address in asked if address != "fe80::53"]
+            for gateway, asked in own.items() for protocol in ("udp", "tcp") for address in asked]
 
 
 INTERNET_OPEN = opened("the Internet", "internet", PUBLIC)
@@ -182,3 +185,12 @@ INWARD = {
         Case("the host to a guest", "udp {%s.control} 2222" % of, f"guest {of}", at=GUEST),
         *closed("the host to the gateway itself", ["{%s.control}" % of], ("icmp 0", "132 0"))],
 }
+
+
+def spoofed(names, tag):
+    """What sandbox a sends in the name of another that may do more, and of whoever else is known here: as frames."""
+    wire = Ether(src=GUEST_MAC, dst="52:54:00:6d:67:01")
+    sources = [names["granted"].granted, names["granted"].uplink, names["granted"].control, names["b"].uplink, names["a"].uplink_dns,
+               names["a"].control_host, LAN_HOST, LAN_PEER, WAN_HOST, "198.51.100.7", "127.0.0.1"]
+    return [wire / IP(src=source, dst=LAN_PEER, tos=tag << 2) / layer for source in sources
+            for layer in (TCP(sport=7, dport=5432), UDP(sport=7, dport=53), ICMP(id=7))]

@@ -202,16 +202,16 @@ class World:
             yield f"gateway {name}", Receiver(sandbox.inside, self.tags, 'ct direction reply return; iifname != "lo"', "input")
             yield f"guest {name}", Receiver(sandbox.guest.run, self.tags, 'iifname "eth0"')
 
-    def play(self, table, families=(4, 6), frames=()):
-        """Plays a table ({sender: [Case]}) once, until all answers of these families are there; @frames are sent by
-        the first sandbox."""
+    def play(self, table, families=(4, 6), frames=(), limit=5):
+        """Plays a table ({sender: [Case]}) once, until all answers of these families are there, for @limit seconds at
+        most; @frames are sent by the first sandbox."""
         receivers = dict(self.receivers())
         first = next(iter(self.sandboxes))
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
             try:
                 list(pool.map(Receiver.__enter__, receivers.values()))
                 passed = self.send_frames(first, frames) if frames else None
-                answers = dict(pool.map(lambda sender: (sender, self.shoot(sender, table[sender], families)), table))
+                answers = dict(pool.map(lambda sender: (sender, self.shoot(sender, table[sender], families, limit)), table))
                 taken = dict(zip(receivers, pool.map(Receiver.take, receivers.values())))
             finally:
                 list(pool.map(lambda r: r.__exit__(), receivers.values()))
@@ -219,10 +219,11 @@ class World:
                     if arrival[0] != place.removeprefix("guest ")}  # answers carry the tag of the question
         return Played(arrivals, answers, passed)
 
-    def shoot(self, sender, wanted, families):
+    def shoot(self, sender, wanted, families, limit):
         """What is waited for comes last: its answer says that all before it were on their way as well."""
         need = [c.shot for c in wanted if c.answer and c.family() in families]
-        return self.agents[sender].shoot([c.shot for c in wanted if c.shot not in need] + need, self.tags[sender], need)
+        return self.agents[sender].shoot([c.shot for c in wanted if c.shot not in need] + need, self.tags[sender], need,
+                                         limit=limit)
 
     def send_frames(self, name, frames):
         """How many of the frames pass the wire's rules."""
