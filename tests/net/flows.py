@@ -32,8 +32,10 @@ class End:
             return None
 
     def says(self, text):
-        self.popen.stdin.write(text + "\n")
-        self.popen.stdin.flush()
+        """To an end that has closed already, nothing: hears() tells why."""
+        with contextlib.suppress(BrokenPipeError):
+            self.popen.stdin.write(text + "\n")
+            self.popen.stdin.flush()
 
 
 @contextlib.contextmanager
