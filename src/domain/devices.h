@@ -1,0 +1,20 @@
+/*
+ * The <devices> of a domain.
+ */
+#ifndef DOMAIN_DEVICES_H
+#define DOMAIN_DEVICES_H
+
+#include <libxml/xmlwriter.h>
+
+#include "domain/domain_xml.h"
+
+/* All of a sandbox's. */
+void devices_write(xmlTextWriterPtr writer, const struct domain_spec *spec);
+
+/* The serial console; @log: the file that virtlogd keeps of it, or NULL. */
+void devices_write_console(xmlTextWriterPtr writer, const char *log);
+
+/* What libvirt would otherwise add by itself. */
+void devices_write_absent(xmlTextWriterPtr writer);
+
+#endif
