@@ -288,8 +288,8 @@ def test_up_and_destroy_at_once(lab, before):
 
 def test_a_lock_that_stays_taken(lab, before):
     project = Project(lab, "locked")
-    holder = lab.host.spawn("flock", project.path, "sleep", "30", user="dev")
-    time.sleep(0.5)
+    holder = lab.host.spawn("flock", project.path, "sh", "-c", "echo held; exec sleep 60", user="dev", stdout=-1, text=True)
+    assert holder.stdout.readline() == "held\n"
     try:
         assert_refused(project.migrant("up", "--timeout", "2"), 75, "another migrant")
     finally:

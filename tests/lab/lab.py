@@ -153,7 +153,7 @@ class Machine:
         return self.run("sh", "-euc", script, **options)
 
 
-def child_of(popen, deadline=5):
+def child_of(popen, deadline=30):
     """The process that nsenter started for a spawned command (its pid here), or popen's own."""
     until = time.monotonic() + deadline
     path = pathlib.Path(f"/proc/{popen.pid}/task/{popen.pid}/children")
@@ -236,7 +236,7 @@ class Lab:
         holder = subprocess.Popen(["unshare", *arguments], stdin=subprocess.DEVNULL)
         self.holders.append(holder)
         own = os.readlink("/proc/self/ns/net")
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while time.monotonic() < until:
             if holder.poll() is not None:
                 break
@@ -247,7 +247,7 @@ class Lab:
 
     def wait_host(self, pid):
         """The first process of the host's pid namespace (a shell, which reaps), once its set-up is through."""
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         children = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
         while time.monotonic() < until:
             if self.holders[-1].poll() is not None:
@@ -374,7 +374,7 @@ class Lab:
         self.spawned.append(popen)
         return popen
 
-    def wait_port(self, machine, port, deadline=10):
+    def wait_port(self, machine, port, deadline=30):
         until = time.monotonic() + deadline
         while time.monotonic() < until:
             if machine.run("ss", "-Hltn", f"sport = :{port}", check=False).stdout.strip():
@@ -405,7 +405,7 @@ class Lab:
             [ -S /run/libvirt/virtlogd-sock ] || { mkdir -p /run/libvirt; virtlogd -d; }
             libvirtd -d
             """)
-        until = time.monotonic() + 30
+        until = time.monotonic() + 90
         while self.host.run("virsh", "-q", "-c", "qemu:///system", "version", check=False).returncode:
             if time.monotonic() > until:
                 raise Failed("libvirtd does not answer")

@@ -25,7 +25,7 @@ class Sniffer:
     def __exit__(self, *_):
         time.sleep(0.3)  # what is on its way arrives
         self.machine.run("kill", "-INT", str(inner_pid(self.machine, child_of(self.popen))))
-        self.text, _ = self.popen.communicate(timeout=10)
+        self.text, _ = self.popen.communicate(timeout=60)
 
     def lines(self):
         return [line for line in self.text.splitlines() if line]

@@ -75,7 +75,7 @@ def log_lines(sandbox, user="dev"):
     return [json.loads(line) for line in text.splitlines()]
 
 
-def wait_for(condition, seconds=5):
+def wait_for(condition, seconds=30):
     until = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < until, f"it did not come: {found}"

@@ -3,11 +3,11 @@
 import concurrent.futures
 import json
 import re
-import time
 
 import pytest
 
 from conftest import HELPER, HOOK, Sandbox, probe, running
+from keeping import wait_for
 from lab import WEB, differences, stop
 from watch import Arrivals
 
@@ -288,9 +288,8 @@ def test_services_and_the_hosts_side_are_repaired(sandbox):
     sandbox.up()
     sandbox.lab.host.sh("nft flush ruleset; ip rule del pref 670; sysctl -qw net.ipv4.ip_forward=0")
     sandbox.lab.host.sh("kill -9 $(ip netns pids migrant-a)")
-    time.sleep(0.1)
-    drift = verify(sandbox)
-    assert len(drift) == 4 and "dnsmasq is not running" in drift, drift
+    drift = wait_for(lambda: len(found := verify(sandbox)) == 4 and found)
+    assert "dnsmasq is not running" in drift, drift
     sandbox.hook("reconnect")
     assert verify(sandbox) == []
     assert probe(sandbox.guest, f"tcp {WEB} 80") == {f"tcp {WEB} 80": "open"}

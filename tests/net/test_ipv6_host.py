@@ -3,6 +3,7 @@
 import time
 
 from conftest import HELPER, probe, running
+from keeping import wait_for
 from lab import LAN_PEER6, WAN_ROUTER6, WEB, WEB6, differences, stop
 from test_ipv6 import NAT, POOL, PUBLIC, everything_closed, is_open
 from watch import Arrivals6
@@ -141,8 +142,7 @@ def test_what_is_open_ends_with_ipv6(lab):
             near = a.guest.spawn("/usr/bin/python3", "-c", client, stdout=-1)
             assert near.stdout.readline() == b"open\n"
             with Arrivals6(a.guest, 'iifname "eth0" tcp sport 7000') as seen:
-                time.sleep(0.3)
-                assert seen.all()
+                wait_for(seen.all)
             a.apply({})
             with Arrivals6(a.guest, 'iifname "eth0"') as seen:
                 time.sleep(0.5)

@@ -6,6 +6,7 @@ import pytest
 from scapy.all import BOOTP, DHCP, DNS, DNSQR, IP, UDP, Ether
 
 from conftest import GATEWAY, GUEST, GUEST_MAC, HELPER, HERE, running
+from keeping import wait_for
 from lab import LAN_HOST, LAN_PEER, RESOLVER, WEB, stop
 from watch import Arrivals
 
@@ -80,14 +81,14 @@ def test_questions_are_rationed(shared_lab, a):
               "for i in range(2000): s.sendto(m,('8.8.8.8',53))")
     a.inside("nft", "-f", "-", input="""table ip count { counter c { }
         chain i { type filter hook input priority 300; udp dport 53 counter name c; }; }""")
+    begin = time.monotonic()
     try:
         a.guest.run("/usr/bin/python3", "-c", script, query)
         counted = a.inside("nft", "list", "counter", "ip", "count", "c").stdout
     finally:
         a.inside("nft", "delete", "table", "ip", "count")
-    assert 0 < int(counted.split("packets ")[1].split()[0]) < 200
-    time.sleep(1.1)
-    assert ask(a.guest, "web.test") == [WEB]
+    assert 0 < int(counted.split("packets ")[1].split()[0]) < 100 + 50 * (time.monotonic() - begin + 1)
+    wait_for(lambda: ask(a.guest, "web.test") == [WEB])
 
 
 @pytest.fixture
@@ -131,7 +132,7 @@ def test_a_change_of_the_hosts_resolver_is_followed(shared_lab, resolv_conf):
         with running(shared_lab, "moved") as sandbox:
             assert ask(sandbox.guest, "moved.test") != ["93.184.216.79"]
             resolv_conf("nameserver 1.1.1.1\n")
-            until = time.monotonic() + 5
+            until = time.monotonic() + 30
             while ask(sandbox.guest, f"x{time.monotonic_ns()}.moved.test") != ["93.184.216.79"]:
                 assert time.monotonic() < until
                 time.sleep(0.2)
@@ -139,7 +140,7 @@ def test_a_change_of_the_hosts_resolver_is_followed(shared_lab, resolv_conf):
         stop(server)
 
 
-def follows(sandbox, address, seconds=5):
+def follows(sandbox, address, seconds=30):
     """dnsmasq asks the resolver that answers so."""
     until = time.monotonic() + seconds
     while ask(sandbox.guest, f"x{time.monotonic_ns()}.moved.test") != [address]:
