@@ -5,16 +5,11 @@
 #include "command/project.h"
 #include "provision/provision.h"
 
-/* True when @name means this one: its file as written, or its kind. */
+/* True when @name means this one: its name, its file as written, or its kind. */
 static bool is_meant(const struct config_provision *provision, const char *name)
 {
-	static const char *const kinds[] = {
-		[PROVISION_ANSIBLE] = "ansible",
-		[PROVISION_SHELL] = "shell",
-	};
-
-	return !name || text_equal(provision->file, name) ||
-	       text_equal(kinds[provision->kind], name);
+	return !name || text_equal(provision->name, name) || text_equal(provision->file, name) ||
+	       text_equal(config_provision_kind(provision), name);
 }
 
 static int no_such(const char *name, struct error *err)
@@ -24,7 +19,8 @@ static int no_such(const char *name, struct error *err)
 		return 0;
 	}
 	error_set(err, EX_USAGE, "the Migrantfile has no provisioner '%s'", name);
-	return error_hint(err, "a provisioner is named by its file or its kind, as written there");
+	return error_hint(
+		err, "a provisioner is called by its name, its file or its kind, as written there");
 }
 
 static int run_each(const struct config *config, const char *name,
@@ -65,7 +61,7 @@ static int run(const struct invocation *invocation, struct error *err)
 }
 
 static const struct option options[] = {
-	{0, "with", OPTION_TEXT, "NAME", "only this one, named by its file or its kind"},
+	{0, "with", OPTION_TEXT, "NAME", "only this one, by its name, its file or its kind"},
 	{0},
 };
 

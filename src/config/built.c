@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/text.h"
 #include "config/keys.h"
 #include "config/reader.h"
 
@@ -28,6 +29,8 @@ static bool is_used(const struct config *config, enum config_key_id key)
 	enum key_type type = config_keys[key].type;
 	const void *slot = (const char *)config + config_keys[key].offset;
 
+	if (text_starts(config_keys[key].path, "provision."))
+		return config->positions[key].line != 0;
 	if (type == TYPE_MAPS || type == TYPE_LIST)
 		return item_count(config, key) > 0;
 	if (type == TYPE_PATH) /* also one that nobody wrote: the default file exists */
@@ -77,15 +80,10 @@ static int unbuilt(const struct config *config, enum config_key_id key, const ch
 int config_require_built(const struct config *config, struct error *err)
 {
 	for (enum config_key_id key = 0; key < KEY_COUNT; key++) {
-		if (config_keys[key].unbuilt && key != KEY_PROVISION_SHELL && is_used(config, key))
+		if (config_keys[key].unbuilt && is_used(config, key))
 			return unbuilt(config, key, config->wireguard, config->positions[key], err);
 		if (check_choice(config, key, err) < 0)
 			return -1;
 	}
-	for (size_t i = 0; i < config->provision_count; i++)
-		if (config->provision[i].kind == PROVISION_SHELL &&
-		    config_keys[KEY_PROVISION_SHELL].unbuilt)
-			return unbuilt(config, KEY_PROVISION_SHELL, NULL,
-				       config->provision[i].position, err);
 	return 0;
 }

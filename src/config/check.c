@@ -45,14 +45,24 @@ struct host_file *host_files(const struct config *config, size_t *ret_count)
 		{box_reference_is_path(config->box) ? config->box : NULL, "the box's description"},
 	};
 	struct host_file *files =
-		xcalloc(ARRAY_SIZE(fixed) + config->provision_count, sizeof(*files));
+		xcalloc(ARRAY_SIZE(fixed) + 3 * config->provision_count, sizeof(*files));
 	size_t count = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
 		if (fixed[i].path)
 			files[count++] = fixed[i];
-	for (size_t i = 0; i < config->provision_count; i++)
-		files[count++] = (struct host_file){config->provision[i].file, "a provisioner"};
+	for (size_t i = 0; i < config->provision_count; i++) {
+		const struct config_provision *provision = &config->provision[i];
+		const struct host_file used[] = {
+			{provision->file, "a provisioner"},
+			{provision->requirements, "a provisioner's requirements"},
+			{provision->settings, "Ansible's configuration"},
+		};
+
+		for (size_t j = 0; j < ARRAY_SIZE(used); j++)
+			if (used[j].path)
+				files[count++] = used[j];
+	}
 	*ret_count = count;
 	return files;
 }

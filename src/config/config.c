@@ -16,9 +16,6 @@
 
 #define SHARE_PATH_MAX 1023 /* as the root side has it, see share_validate() */
 
-static int read_map(const struct reader *reader, enum config_key_id parent, const struct node *map,
-		    void *base, struct error *err);
-
 static int unknown_key(const struct reader *reader, enum config_key_id parent,
 		       const struct node *name, struct error *err)
 {
@@ -61,28 +58,6 @@ static int read_share(const struct reader *reader, const struct node *item, stru
 	return clean_share(reader, share, err);
 }
 
-static int read_provisioner(const struct reader *reader, const struct node *item, struct error *err)
-{
-	struct config *config = reader->config;
-	struct config_provision *provision;
-	enum config_key_id key;
-
-	if (item->count != 1)
-		return source_error(reader->source, item->position, err,
-				    "an item of 'provision' has one key, ansible or shell");
-	key = key_find(KEY_PROVISION, item->keys[0]->text);
-	if (key == KEY_COUNT)
-		return unknown_key(reader, KEY_PROVISION, item->keys[0], err);
-	config->provision =
-		xreallocarray(config->provision, config->provision_count + 1, sizeof(*provision));
-	provision = &config->provision[config->provision_count++];
-	*provision = (struct config_provision){
-		.kind = key == KEY_PROVISION_ANSIBLE ? PROVISION_ANSIBLE : PROVISION_SHELL,
-		.position = item->items[0]->position,
-	};
-	return read_value(reader, key, item->items[0], &provision->file, err);
-}
-
 /* An item of a TYPE_MAPS or TYPE_LIST key. */
 static int read_list_item(const struct reader *reader, enum config_key_id key,
 			  const struct node *item, struct error *err)
@@ -115,15 +90,22 @@ static int read_list(const struct reader *reader, enum config_key_id key, const 
 static int read_key(const struct reader *reader, enum config_key_id key, const struct node *value,
 		    void *base, struct error *err)
 {
+	enum config_key_id shorthand = config_keys[key].shorthand;
+
 	reader->config->positions[key] = value->position;
 	switch (config_keys[key].type) {
 	case TYPE_MAP:
+		if (shorthand && value->kind == NODE_TEXT)
+			return read_value(reader, shorthand, value, base, err);
 		if (expect_kind(reader, key, value, NODE_MAP, err) < 0)
 			return -1;
 		return read_map(reader, key, value, base, err);
 	case TYPE_MAPS:
 	case TYPE_LIST:
 		return read_list(reader, key, value, err);
+	case TYPE_TREE:
+		return read_variables(reader, key, value,
+				      (void *)((char *)base + config_keys[key].offset), err);
 	case TYPE_TEXT:
 	case TYPE_PATH:
 	case TYPE_NUMBER:
@@ -168,10 +150,11 @@ static int check_required(const struct reader *reader, enum config_key_id parent
 	return 0;
 }
 
-static int read_map(const struct reader *reader, enum config_key_id parent, const struct node *map,
-		    void *base, struct error *err)
+int read_map(const struct reader *reader, enum config_key_id parent, const struct node *map,
+	     void *base, struct error *err)
 {
-	if (parent == KEY_SHARES && read_defaults(reader, parent, base, err) < 0)
+	if ((parent == KEY_SHARES || parent == KEY_PROVISION) &&
+	    read_defaults(reader, parent, base, err) < 0)
 		return -1;
 	for (size_t i = 0; i < map->count; i++) {
 		enum config_key_id key = key_find(parent, map->keys[i]->text);
@@ -324,7 +307,7 @@ void config_done(struct config *config)
 		free(config->shares[i].guest);
 	}
 	for (size_t i = 0; i < config->provision_count; i++)
-		free(config->provision[i].file);
+		provision_done(&config->provision[i]);
 	free(config->shares);
 	free(config->provision);
 	free(config->tunnel_ports);

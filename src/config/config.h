@@ -70,11 +70,21 @@ struct config_network {
 	uint32_t limit_dns_per_second;
 };
 
-enum config_provisioner { PROVISION_ANSIBLE, PROVISION_SHELL };
+enum config_provisioner { PROVISION_ANSIBLE, PROVISION_SHELL, PROVISION_FILE };
 
 struct config_provision {
 	enum config_provisioner kind;
-	char *file; /* as written, relative to the Migrantfile */
+	char *name; /* or NULL: see config_provision_title() */
+	/* Playbook, script, or what is copied; as written. NULL: the script is inline. */
+	char *file;
+	char *vars;  /* PROVISION_ANSIBLE: a JSON object, or NULL */
+	char **tags; /* PROVISION_ANSIBLE: @tag_count of them, and NULL */
+	size_t tag_count;
+	char *requirements, *settings; /* PROVISION_ANSIBLE: for galaxy, an ansible.cfg; or NULL */
+	char *script;		       /* PROVISION_SHELL: without a file */
+	char *to;		       /* PROVISION_FILE: absolute, in the guest */
+	char *mode;		       /* PROVISION_FILE: octal, or NULL: the file's own */
+	bool as_user;		       /* not root: who runs the script, whose the file is */
 	struct position position;
 };
 
@@ -159,6 +169,12 @@ struct position config_position(const struct config *config, const char *path);
 
 /* @path as written in the Migrantfile, made absolute. The caller frees. */
 char *config_path(const struct config *config, const char *path);
+
+/* What a provisioner is called: its name, else its file, else its kind. Borrowed. */
+const char *config_provision_title(const struct config_provision *provision);
+
+/* "ansible", "shell" or "file". */
+const char *config_provision_kind(const struct config_provision *provision);
 
 /* True when `box:` is a path (config_path() makes it absolute) and not a box's name. */
 bool config_box_is_path(const struct config *config);

@@ -84,6 +84,27 @@ static bool is_normal(const char *path)
 	}
 }
 
+bool title_is_valid(const char *text)
+{
+	for (const char *at = text; *at; at++)
+		if (!is_lower(*at) && !is_digit(*at) && !(*at >= 'A' && *at <= 'Z') &&
+		    !strchr(at == text ? "._/" : "._-/ ", *at))
+			return false;
+	return *text && strlen(text) <= 64;
+}
+
+bool mode_is_valid(const char *text)
+{
+	size_t length = strspn(text, "01234567");
+
+	return !text[length] && (length == 3 || length == 4);
+}
+
+bool target_is_valid(const char *text)
+{
+	return text[0] == '/' && is_normal(text + 1) && !strchr(text, '\n');
+}
+
 /* What a mount in the guest would break: the path itself, or also everything below it. */
 static const struct {
 	const char *path;

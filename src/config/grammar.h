@@ -19,6 +19,15 @@ bool user_is_valid(const char *text);
 /* Text that fits on a kernel's command line: printable ASCII. */
 bool cmdline_is_valid(const char *text);
 
+/* What a provisioner or a tag may be called: letters, digits, blanks and "._-/", no '-' first. */
+bool title_is_valid(const char *text);
+
+/* Permission bits in octal, three or four digits. */
+bool mode_is_valid(const char *text);
+
+/* An absolute, normal path in the guest that is not its root. */
+bool target_is_valid(const char *text);
+
 /* An absolute path in the guest, normal (no "//", ".", ".."), not one the system needs itself. */
 bool guest_path_is_valid(const char *text);
 

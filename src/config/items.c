@@ -101,6 +101,24 @@ static int read_tunnel_port(const struct reader *reader, const struct node *item
 	return 0;
 }
 
+/* A tag of the provisioner that is being read. */
+static int read_tag(const struct reader *reader, const struct node *item, struct error *err)
+{
+	struct config *config = reader->config;
+	struct config_provision *provision = &config->provision[config->provision_count - 1];
+
+	if (!title_is_valid(item->text))
+		return source_error(reader->source, item->position, err, "'%s' is no tag",
+				    item->text);
+	for (size_t i = 0; i < provision->tag_count; i++)
+		if (text_equal(provision->tags[i], item->text))
+			return duplicate_error(reader, KEY_PROVISION_TAGS, item, err);
+	provision->tags = xreallocarray(provision->tags, provision->tag_count + 2, sizeof(char *));
+	provision->tags[provision->tag_count++] = text_dup(item->text);
+	provision->tags[provision->tag_count] = NULL;
+	return 0;
+}
+
 int read_item(const struct reader *reader, enum config_key_id key, const struct node *item,
 	      struct error *err)
 {
@@ -122,5 +140,7 @@ int read_item(const struct reader *reader, enum config_key_id key, const struct 
 		return read_allow(reader, item, &complaint, err);
 	if (key == KEY_NETWORK_PORTS)
 		return read_port(reader, item, &complaint, err);
+	if (key == KEY_PROVISION_TAGS)
+		return read_tag(reader, item, err);
 	return read_tunnel_port(reader, item, err);
 }

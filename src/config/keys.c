@@ -22,12 +22,14 @@ static const char *const accel_choices[] = {"auto", "kvm", "tcg", NULL};
 static const char *const egress_choices[] = {"open", "none", "list", NULL};
 static const char *const connect_choices[] = {"none", "ssh", "console", NULL};
 static const char *const mode_choices[] = {"rw", "ro", NULL};
+static const char *const as_choices[] = {"root", "user", NULL};
 static const char *const ipv6_choices[] = {"off", "nat", NULL};
 static_assert(BOOT_UEFI == 3 && ACCEL_TCG == 2 && EGRESS_LIST == 2 && CONNECT_CONSOLE == 2,
 	      "the choices stand in the order of their enum");
 
 #define AT(member)	 offsetof(struct config, member)
 #define SHARE_AT(member) offsetof(struct config_share, member)
+#define DO_AT(member)	 offsetof(struct config_provision, member)
 
 /* clang-format off */
 const struct config_key config_keys[KEY_COUNT] = {
@@ -170,10 +172,58 @@ const struct config_key config_keys[KEY_COUNT] = {
 	[KEY_PROVISION] = {"provision", TYPE_MAPS, .max = 32,
 		.otherwise = "`ansible: playbook.yml` if it exists",
 		.help = "what configures the guest after its first boot, in order; [] for nothing"},
-	[KEY_PROVISION_ANSIBLE] = {"provision.ansible", TYPE_PATH, .otherwise = "",
+	[KEY_PROVISION_NAME] = {"provision.name", TYPE_TEXT, .offset = DO_AT(name),
+		.min = 1, .max = 64, .is_valid = title_is_valid, .unbuilt = true,
+		.grammar = "letters, digits, blanks and any of ._-/",
+		.otherwise = "its file, or its kind",
+		.help = "how it is called in the output and for `migrant provision --with`"},
+	[KEY_PROVISION_ANSIBLE] = {"provision.ansible", TYPE_PATH, .offset = DO_AT(file),
+		.otherwise = "",
 		.help = "a playbook"},
-	[KEY_PROVISION_SHELL] = {"provision.shell", TYPE_PATH, .otherwise = "", .unbuilt = true,
-		.help = "a script that runs in the guest as root"},
+	[KEY_PROVISION_VARS] = {"provision.vars", TYPE_TREE, .offset = DO_AT(vars),
+		.otherwise = "none", .unbuilt = true,
+		.help = "ansible: variables of the playbook, stronger than any other"},
+	[KEY_PROVISION_TAGS] = {"provision.tags", TYPE_LIST, .max = 64,
+		.grammar = "tags", .otherwise = "all", .unbuilt = true,
+		.help = "ansible: only tasks with one of these tags"},
+	[KEY_PROVISION_REQUIREMENTS] = {"provision.requirements", TYPE_PATH,
+		.offset = DO_AT(requirements), .otherwise = "none", .unbuilt = true,
+		.help = "ansible: roles and collections that ansible-galaxy fetches first"},
+	[KEY_PROVISION_CONFIG] = {"provision.config", TYPE_PATH, .offset = DO_AT(settings),
+		.otherwise = "none", .unbuilt = true,
+		.help = "ansible: an ansible.cfg, which is read only when it is named here"},
+	[KEY_PROVISION_SHELL] = {"provision.shell", TYPE_MAP,
+		.shorthand = KEY_PROVISION_SHELL_FILE, .otherwise = "", .unbuilt = true,
+		.help = "a script that runs in the guest"},
+	[KEY_PROVISION_SHELL_FILE] = {"provision.shell.file", TYPE_PATH, .offset = DO_AT(file),
+		.otherwise = "",
+		.help = "the script; its first line names its interpreter, else it is sh"},
+	[KEY_PROVISION_SHELL_INLINE] = {"provision.shell.inline", TYPE_TEXT,
+		.offset = DO_AT(script), .min = 1, .max = 65536, .grammar = "a text",
+		.otherwise = "",
+		.help = "the script itself, instead of a file"},
+	[KEY_PROVISION_SHELL_USER] = {"provision.shell.user", TYPE_EITHER,
+		.offset = DO_AT(as_user), .choices = as_choices, .fallback = "root",
+		.help = "user: it runs as the login user"},
+	[KEY_PROVISION_FILE] = {"provision.file", TYPE_MAP, .otherwise = "", .unbuilt = true,
+		.help = "a file or directory that is copied into the guest"},
+	[KEY_PROVISION_FILE_FROM] = {"provision.file.from", TYPE_PATH, .offset = DO_AT(file),
+		.required = true, .otherwise = "required",
+		.help = "on the host"},
+	[KEY_PROVISION_FILE_TO] = {"provision.file.to", TYPE_TEXT, .offset = DO_AT(to),
+		.min = 1, .max = 1023, .is_valid = target_is_valid,
+		.grammar = "an absolute path without '.' or '..'",
+		.required = true, .otherwise = "required",
+		.help = "what it becomes in the guest; a directory that is there keeps what else "
+			"it holds"},
+	[KEY_PROVISION_FILE_MODE] = {"provision.file.mode", TYPE_TEXT, .offset = DO_AT(mode),
+		.min = 3, .max = 4, .is_valid = mode_is_valid,
+		.grammar = "an octal mode like 0644",
+		.otherwise = "the file's own",
+		.help = "its permissions in the guest; for a file, not a directory"},
+	[KEY_PROVISION_FILE_USER] = {"provision.file.user", TYPE_EITHER,
+		.offset = DO_AT(as_user), .choices = as_choices, .fallback = "root",
+		.help = "user: it belongs to the login user"},
 	[KEY_HOOKS] = {"hooks", TYPE_PATH, .offset = AT(hooks), .none = true,
 		.unbuilt = true, .otherwise = "none",
 		.help = "directory with pre-up, post-up, pre-down, post-down, run on the host as "
@@ -271,6 +321,8 @@ void key_describe_type(const struct config_key *key, struct strbuf *out)
 	switch (key->type) {
 	case TYPE_MAP:
 		strbuf_add_text(out, "a mapping");
+		if (key->shorthand)
+			strbuf_addf(out, ", or its `%s`", key_name(&config_keys[key->shorthand]));
 		break;
 	case TYPE_MAPS:
 		strbuf_addf(out, "a list of at most %llu mappings", (unsigned long long)key->max);
@@ -304,6 +356,9 @@ void key_describe_type(const struct config_key *key, struct strbuf *out)
 	case TYPE_CHOICE:
 	case TYPE_EITHER:
 		describe_choices(key, out);
+		break;
+	case TYPE_TREE:
+		strbuf_add_text(out, "a mapping of any values");
 		break;
 	}
 }

@@ -48,8 +48,21 @@ enum config_key_id {
 	KEY_WIREGUARD,
 	KEY_CLOUD_INIT,
 	KEY_PROVISION,
+	KEY_PROVISION_NAME,
 	KEY_PROVISION_ANSIBLE,
+	KEY_PROVISION_VARS,
+	KEY_PROVISION_TAGS,
+	KEY_PROVISION_REQUIREMENTS,
+	KEY_PROVISION_CONFIG,
 	KEY_PROVISION_SHELL,
+	KEY_PROVISION_SHELL_FILE,
+	KEY_PROVISION_SHELL_INLINE,
+	KEY_PROVISION_SHELL_USER,
+	KEY_PROVISION_FILE,
+	KEY_PROVISION_FILE_FROM,
+	KEY_PROVISION_FILE_TO,
+	KEY_PROVISION_FILE_MODE,
+	KEY_PROVISION_FILE_USER,
 	KEY_HOOKS,
 	KEY_CONNECT,
 	KEY_TUNNEL,
@@ -68,6 +81,7 @@ enum key_type {
 	TYPE_BOOL,     /* bool */
 	TYPE_CHOICE,   /* an enum: the index in @choices */
 	TYPE_EITHER,   /* bool: the second of two @choices */
+	TYPE_TREE,     /* char *: a mapping of any values, as JSON */
 };
 
 struct config_key {
@@ -77,7 +91,8 @@ struct config_key {
 	bool required;		   /* in the mapping that holds it */
 	bool unbuilt;		   /* understood, but this version does not do it yet */
 	unsigned int unbuilt_from; /* TYPE_CHOICE: so are this choice and what follows; 0: none */
-	size_t offset;		   /* of the value in struct config, or in the list's item */
+	enum config_key_id shorthand; /* TYPE_MAP: a text stands for this key of it; 0: none does */
+	size_t offset;		      /* of the value in struct config, or in the list's item */
 	uint64_t min, max;
 	const char *const *choices;	    /* NULL-terminated */
 	bool (*is_valid)(const char *text); /* TYPE_TEXT: its grammar … */

@@ -247,6 +247,30 @@ static int check_file(const struct config *config, const char *path, bool is_dir
 	return -1;
 }
 
+static bool is_directory(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+static int check_provisioner(const struct config *config, const struct config_provision *provision,
+			     struct error *err)
+{
+	const char *const files[] = {provision->file, provision->requirements, provision->settings};
+	_cleanup_free_ char *path = provision->file ? config_path(config, provision->file) : NULL;
+	bool directory = provision->kind == PROVISION_FILE && is_directory(path);
+
+	if (directory && provision->mode)
+		return config_error(config, provision->position, err,
+				    "a 'mode' is for a file, and %s is a directory",
+				    provision->file);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (check_file(config, files[i], i == 0 && directory, provision->position, err) < 0)
+			return -1;
+	return 0;
+}
+
 int config_check_files(const struct config *config, struct error *err)
 {
 	const struct {
@@ -266,8 +290,7 @@ int config_check_files(const struct config *config, struct error *err)
 			       config->positions[files[i].key], err) < 0)
 			return -1;
 	for (size_t i = 0; i < config->provision_count; i++)
-		if (check_file(config, config->provision[i].file, false,
-			       config->provision[i].position, err) < 0)
+		if (check_provisioner(config, &config->provision[i], err) < 0)
 			return -1;
 	return config_check_share_files(config, err);
 }

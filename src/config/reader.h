@@ -25,6 +25,20 @@ MUST_CHECK int read_value(const struct reader *reader, enum config_key_id key,
 MUST_CHECK int read_item(const struct reader *reader, enum config_key_id key,
 			 const struct node *item, struct error *err);
 
+/* Reads the keys of @map, which stands below @parent, into @base. */
+MUST_CHECK int read_map(const struct reader *reader, enum config_key_id parent,
+			const struct node *map, void *base, struct error *err);
+
+/* Appends one item of `provision:` to the config's array. */
+MUST_CHECK int read_provisioner(const struct reader *reader, const struct node *item,
+				struct error *err);
+
+/* A mapping of variables as JSON: plain true, false, null and whole numbers are what they say. */
+MUST_CHECK int read_variables(const struct reader *reader, enum config_key_id key,
+			      const struct node *node, char **slot, struct error *err);
+
+void provision_done(struct config_provision *provision);
+
 /* The rules that look at more than one value; no file is looked at. */
 MUST_CHECK int config_check(const struct config *config, struct error *err);
 

@@ -249,6 +249,7 @@ int read_value(const struct reader *reader, enum config_key_id key, const struct
 	case TYPE_MAP:
 	case TYPE_MAPS:
 	case TYPE_LIST:
+	case TYPE_TREE:
 		break;
 	}
 	abort(); /* the caller sends scalars only */

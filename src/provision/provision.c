@@ -16,11 +16,12 @@ static int run_one(const struct config *config, const struct config_provision *p
 	case PROVISION_ANSIBLE:
 		log_step("ansible: %s", provision->file);
 		return ansible_run(path, access, err);
-	case PROVISION_SHELL: /* config_require_built() has refused it before */
+	case PROVISION_SHELL:
+	case PROVISION_FILE: /* config_require_built() has refused it before */
 		break;
 	}
-	return config_error(config, provision->position, err,
-			    "shell provisioning is not built yet");
+	return config_error(config, provision->position, err, "'%s' is not built yet",
+			    config_provision_kind(provision));
 }
 
 int provision_run(const struct config *config, const struct guest_access *access, struct error *err)

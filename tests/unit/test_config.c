@@ -136,7 +136,42 @@ static const struct {
 	{"boot: uefi\nkernel: {image: a}\n", "1:7",
 	 "a kernel is given in line 2, which 'uefi' does not use"},
 	{"provision: [{ansible: a, shell: b}]\n", "1:13",
-	 "an item of 'provision' has one key, ansible or shell"},
+	 "an item of 'provision' has one of ansible, shell and file"},
+	{"provision: [{name: a}]\n", "1:13",
+	 "an item of 'provision' has one of ansible, shell and file"},
+	{"provision: [{shell: a, vars: {}}]\n", "1:30",
+	 "'provision.vars' belongs to 'ansible', not to 'shell'"},
+	{"provision: [{file: {from: a, to: /b}, tags: [c]}]\n", "1:45",
+	 "'provision.tags' belongs to 'ansible', not to 'file'"},
+	{"provision: [{shell: {user: root}}]\n", "1:21",
+	 "'provision.shell' takes one of file and inline"},
+	{"provision: [{shell: {inline: a, file: b}}]\n", "1:21",
+	 "'provision.shell' takes one of file and inline"},
+	{"provision: [{shell: [a]}]\n", "1:21", "'provision.shell' takes a mapping, not a list"},
+	{"provision: [{shell: {inline: a, user: dev}}]\n", "1:39",
+	 "'provision.shell.user' takes root or user, not 'dev'"},
+	{"provision: [{shell: {inline: a, usr: root}}]\n", "1:33",
+	 "unknown key 'provision.shell.usr'"},
+	{"provision: [{file: a}]\n", "1:20", "'provision.file' takes a mapping, not a text"},
+	{"provision: [{file: {from: a}}]\n", "1:20", "'provision.file.to' is missing"},
+	{"provision: [{file: {from: a, to: b}}]\n", "1:34",
+	 "'provision.file.to' takes an absolute path without '.' or '..', not 'b'"},
+	{"provision: [{file: {from: a, to: /b/../c}}]\n", "1:34",
+	 "'provision.file.to' takes an absolute path without '.' or '..', not '/b/../c'"},
+	{"provision: [{file: {from: a, to: /b, mode: 0o64}}]\n", "1:44",
+	 "'provision.file.mode' takes an octal mode like 0644, not '0o64'"},
+	{"provision: [{ansible: a, vars: b}]\n", "1:32",
+	 "'provision.vars' takes a mapping, not a text"},
+	{"provision: [{ansible: a, vars: {b-c: 1}}]\n", "1:33", "'b-c' is no name of a variable"},
+	{"provision: [{ansible: a, vars: {1: 1}}]\n", "1:33", "'1' is no name of a variable"},
+	{"provision: [{ansible: a, vars: {ansible_connection: local}}]\n", "1:33",
+	 "'ansible_connection' is not yours to set"},
+	{"provision: [{ansible: a, tags: [b, b]}]\n", "1:36", "'provision.tags' names b twice"},
+	{"provision: [{ansible: a, tags: ['b,c']}]\n", "1:33", "'b,c' is no tag"},
+	{"provision: [{ansible: a, name: --with}]\n", "1:32",
+	 "'provision.name' takes letters, digits, blanks and any of ._-/, not '--with'"},
+	{"shares: [{host: w, guest: /x}]\nprovision: [{ansible: a, config: w/ansible.cfg}]\n",
+	 "1:17", "the share 'w' would hold Ansible's configuration, 'w/ansible.cfg'"},
 	{"provision: [{ansble: a}]\n", "1:14", "unknown key 'provision.ansble'"},
 	{"tunnel: [3000, 70000]\n", "1:16", "a port is a number from 1 to 65535, not '70000'"},
 	{"tunnel: [3000, 3000]\n", "1:16", "'tunnel' names 3000 twice"},
@@ -425,6 +460,54 @@ static void defaults_hold(void **state)
 	assert_int_equal(config_position(&config, "network.dns").line, 0);
 }
 
+static void provisioners_become_values(void **state)
+{
+	_cleanup_config_ struct config config = {0};
+	const struct config_provision *provision;
+
+	(void)state;
+	parse_good(
+		"provision:\n"
+		"  - ansible: a.yml\n"
+		"    name: the agent\n"
+		"    vars: {t: true, q: \"true\", n: -12, z: 007, f: 1.5, e: ~, l: [a, {b: 0}]}\n"
+		"    tags: [one, two]\n"
+		"    requirements: r.yml\n"
+		"    config: ansible.cfg\n"
+		"  - shell:\n"
+		"      inline: |\n"
+		"        first\n"
+		"        second\n"
+		"      user: user\n"
+		"  - shell: {file: b.sh}\n"
+		"  - file: {from: c, to: /opt/c, mode: 0755}\n",
+		&config);
+	assert_int_equal(config.provision_count, 4);
+	provision = config.provision;
+	assert_string_equal(config_provision_title(provision), "the agent");
+	assert_string_equal(provision->vars,
+			    "{\"t\":true,\"q\":\"true\",\"n\":-12,\"z\":\"007\",\"f\":\"1.5\","
+			    "\"e\":null,\"l\":[\"a\",{\"b\":0}]}");
+	assert_int_equal(provision->tag_count, 2);
+	assert_string_equal(provision->tags[1], "two");
+	assert_null(provision->tags[2]);
+	assert_string_equal(provision->requirements, "r.yml");
+	assert_string_equal(provision->settings, "ansible.cfg");
+	provision++;
+	assert_int_equal(provision->kind, PROVISION_SHELL);
+	assert_string_equal(provision->script, "first\nsecond\n");
+	assert_true(provision->as_user);
+	assert_string_equal(config_provision_title(provision), "shell");
+	provision++;
+	assert_string_equal(provision->file, "b.sh");
+	assert_false(provision->as_user);
+	provision++;
+	assert_int_equal(provision->kind, PROVISION_FILE);
+	assert_string_equal(provision->to, "/opt/c");
+	assert_string_equal(provision->mode, "0755");
+	assert_string_equal(config_provision_title(provision), "c");
+}
+
 static void entries_become_values(void **state)
 {
 	_cleanup_config_ struct config config = {0};
@@ -638,6 +721,7 @@ int main(void)
 		cmocka_unit_test(bad_documents_have_a_place),
 		cmocka_unit_test(good_documents_are_accepted),
 		cmocka_unit_test(defaults_hold),
+		cmocka_unit_test(provisioners_become_values),
 		cmocka_unit_test(entries_become_values),
 		cmocka_unit_test(hints_name_the_way_out),
 		cmocka_unit_test(default_names),
