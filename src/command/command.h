@@ -55,6 +55,7 @@ struct command {
 	const struct option *options;	/* ends with an entry without letter and name, or NULL */
 	int operands_min, operands_max; /* operands_max -1: any number */
 	bool stop_at_operand;		/* options end at the first operand (exec) */
+	bool takes_name;		/* the first operand is a sandbox's name, see named.h */
 	const struct command *const *subcommands; /* NULL-terminated, or NULL */
 	/*
 	 * Returns 0, a guest command's own exit status, or -1 with *err set. Results go to stdout;

@@ -13,6 +13,7 @@ extern const struct command command_up;
 extern const struct command command_halt;
 extern const struct command command_destroy;
 extern const struct command command_status;
+extern const struct command command_global_status;
 extern const struct command command_ssh;
 extern const struct command command_cp;
 extern const struct command command_ip;
@@ -41,6 +42,7 @@ const struct command *const commands[] = {
 	&command_reload,
 	&command_destroy,
 	&command_status,
+	&command_global_status,
 	&command_ssh,
 	&command_cp,
 	&command_ip,

@@ -155,7 +155,10 @@ static const struct option options[] = {
 const struct command command_destroy = {
 	.name = "destroy",
 	.group = "lifecycle",
+	.operands = "[NAME]",
 	.summary = "end the sandbox and delete everything of it",
 	.options = options,
+	.operands_max = 1,
+	.takes_name = true,
 	.run = run,
 };

@@ -83,7 +83,10 @@ static const struct option options[] = {
 const struct command command_halt = {
 	.name = "halt",
 	.group = "lifecycle",
+	.operands = "[NAME]",
 	.summary = "shut the sandbox down and keep its disk",
 	.options = options,
+	.operands_max = 1,
+	.takes_name = true,
 	.run = run,
 };

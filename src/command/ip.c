@@ -51,7 +51,10 @@ static const struct option options[] = {
 const struct command command_ip = {
 	.name = "ip",
 	.group = "access",
+	.operands = "[NAME]",
 	.summary = "print the address at which the host reaches the guest",
 	.options = options,
+	.operands_max = 1,
+	.takes_name = true,
 	.run = run,
 };

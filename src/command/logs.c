@@ -234,6 +234,7 @@ static const struct option options[] = {
 const struct command command_logs = {
 	.name = "logs",
 	.group = "access",
+	.operands = "[NAME]",
 	.summary = "show what the sandbox has logged",
 	.details =
 		"Connections that were allowed and denied, and names that were asked for, as far\n"
@@ -241,5 +242,7 @@ const struct command command_logs = {
 		"it\n"
 		"is destroyed.\n",
 	.options = options,
+	.operands_max = 1,
+	.takes_name = true,
 	.run = run,
 };

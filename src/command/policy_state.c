@@ -36,7 +36,7 @@ bool policy_is_outdated(const struct project *project)
 	_cleanup_error_ struct error ignored = ERROR_INIT;
 	struct policy in_force, wanted;
 
-	if (!policy_is_in_force(project) ||
+	if (!policy_is_in_force(project) || !project->has_file ||
 	    record_load(project->config.name, &record, &ignored) < 0 ||
 	    policy_in_force(&record, &in_force, &ignored) < 0)
 		return false;

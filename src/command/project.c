@@ -12,6 +12,7 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "command/named.h"
 #include "domain/libvirt.h"
 #include "provision/keys.h"
 
@@ -26,7 +27,14 @@ void project_done(struct project *project)
 
 int project_load(struct project *project, const struct invocation *invocation, struct error *err)
 {
-	return config_load(invocation->directory, &project->config, err);
+	const char *name = named_sandbox(invocation);
+
+	if (name)
+		return named_load(project, name, err);
+	if (config_load(invocation->directory, &project->config, err) < 0)
+		return -1;
+	project->has_file = true;
+	return 0;
 }
 
 static void on_alarm(int number)
@@ -69,10 +77,21 @@ static int wait_for_lock(int fd, unsigned int seconds, struct error *err)
 	return 0;
 }
 
+/* A sandbox without a directory is locked as all of the user's that have none are: by their home.
+ */
+static int open_lock(const struct project *project)
+{
+	const char *home = getenv("HOME");
+	int fd = open(project->config.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 || project->has_file || !home)
+		return fd;
+	return open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 int project_lock(struct project *project, unsigned int seconds, struct error *err)
 {
-	_cleanup_close_ int fd =
-		open(project->config.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = open_lock(project);
 	int result;
 
 	if (fd < 0)
@@ -93,6 +112,8 @@ int project_lock(struct project *project, unsigned int seconds, struct error *er
 
 int project_connect(struct project *project, struct error *err)
 {
+	if (project->connection)
+		return 0;
 	wait_init();
 	return libvirt_connect(&project->connection, err);
 }

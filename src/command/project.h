@@ -11,7 +11,8 @@
 
 struct project {
 	struct config config;
-	int lock; /* descriptor of the locked directory, or -1 */
+	bool has_file; /* the configuration is a Migrantfile's, see named.h */
+	int lock;      /* descriptor of the locked directory, or -1 */
 	virConnectPtr connection;
 	struct domain domain;
 };
@@ -26,17 +27,21 @@ void project_done(struct project *project);
 /* Seconds for which a command waits while another one works on the same sandbox. */
 #define LOCK_SECONDS 600
 
-/* Reads the Migrantfile. Errors as config_load(). */
+/*
+ * Reads the Migrantfile: that of the sandbox whose name is an operand, else that of the directory.
+ * Errors as config_load(), named_load().
+ */
 MUST_CHECK int project_load(struct project *project, const struct invocation *invocation,
 			    struct error *err);
 
 /*
- * Locks the project's directory against other migrants until project_done(). A second one waits,
+ * Locks the project's directory (where it is gone, the user's home) against other migrants until
+ * project_done(). A second one waits,
  * saying so, at most @seconds: EX_TEMPFAIL; 128+signal when interrupted.
  */
 MUST_CHECK int project_lock(struct project *project, unsigned int seconds, struct error *err);
 
-/* Connects to libvirt and looks the domain up; refuses one that is somebody else's. */
+/* Connects to libvirt, once; and looks the domain up, refusing one that is somebody else's. */
 MUST_CHECK int project_connect(struct project *project, struct error *err);
 MUST_CHECK int project_find(struct project *project, struct error *err);
 

@@ -1,25 +1,42 @@
 /* `migrant ssh`: a shell in the guest, or one command. */
 #include "base/text.h"
-#include "command/project.h"
+#include "command/named.h"
+
+/* Whoever comes from ssh(1) writes the command where a name is expected. */
+static int open_project(struct project *project, const struct invocation *invocation,
+			struct error *err)
+{
+	_cleanup_error_ struct error cause = ERROR_INIT;
+
+	if (project_open(project, invocation, &cause) == 0)
+		return 0;
+	error_move(err, &cause);
+	if (!named_sandbox(invocation) || (err->code != EXIT_STATE && err->code != EX_USAGE))
+		return -1;
+	text_replace(&err->hint, NULL);
+	return error_hint(err, "a command goes with -c; 'migrant global-status' lists sandboxes");
+}
 
 static int run(const struct invocation *invocation, struct error *err)
 {
 	_cleanup_project_ struct project project = PROJECT_INIT;
 	_cleanup_access_ struct project_access access = {0};
 	struct ssh_request request = {.interactive = true};
+	const int names = named_sandbox(invocation) ? 1 : 0;
 	int status = 0;
 
-	if (invocation->argc > 0 && invocation->dashdash != 0) {
-		error_set(err, EX_USAGE, "'migrant ssh' does not take '%s'", invocation->argv[0]);
+	if (invocation->argc > names && invocation->dashdash != names) {
+		error_set(err, EX_USAGE, "'migrant ssh' does not take '%s'",
+			  invocation->argv[names]);
 		return error_hint(err, "a command goes with -c, arguments of ssh behind --");
 	}
-	if (project_open(&project, invocation, err) < 0 ||
+	if (open_project(&project, invocation, err) < 0 ||
 	    project_require_running(&project, err) < 0 ||
 	    project_find_access(&project, &access, err) < 0)
 		return -1;
 	request.access = &access.access;
 	request.command = option_text(invocation, "command");
-	request.arguments = invocation->argv;
+	request.arguments = invocation->argv + names;
 	if (ssh_run(&request, &status, err) < 0)
 		return -1;
 	return status;
@@ -33,12 +50,13 @@ static const struct option options[] = {
 const struct command command_ssh = {
 	.name = "ssh",
 	.group = "access",
-	.operands = "[-- ARGS]",
+	.operands = "[NAME] [-- ARGS]",
 	.summary = "open a shell in the guest, or run a command there",
 	.details = "With -c the exit status is that of the command. What stands behind -- is given "
 		   "to\n"
 		   "ssh(1). Neither your SSH configuration nor your agent takes part.\n",
 	.options = options,
 	.operands_max = -1,
+	.takes_name = true,
 	.run = run,
 };

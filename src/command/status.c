@@ -44,7 +44,7 @@ static json_object *describe_shares(const struct project *project)
 	_cleanup_metadata_ struct metadata wanted = {0};
 	const struct metadata *from = &project->domain.definition.metadata;
 
-	if (!policy_is_in_force(project)) {
+	if (!policy_is_in_force(project) && project->has_file) {
 		shares_from_config(&project->config, &wanted);
 		from = &wanted;
 	}
@@ -60,9 +60,10 @@ static void find_policy(const struct project *project, const struct record *reco
 {
 	_cleanup_error_ struct error ignored = ERROR_INIT;
 
-	if (!policy_is_in_force(project))
+	if (!policy_is_in_force(project) && project->has_file)
 		policy_from_config(&project->config.network, ret_policy);
-	else if (!record->name || policy_in_force(record, ret_policy, &ignored) < 0)
+	else if (!policy_is_in_force(project) || !record->name ||
+		 policy_in_force(record, ret_policy, &ignored) < 0)
 		*ret_policy = project->domain.definition.metadata.policy;
 }
 
@@ -210,8 +211,11 @@ static const struct option options[] = {
 const struct command command_status = {
 	.name = "status",
 	.group = "lifecycle",
+	.operands = "[NAME]",
 	.summary = "show the sandbox's state, and whether it is what was promised",
 	.details = "Exits with 70 when something differs from what was set up (drift).\n",
 	.options = options,
+	.operands_max = 1,
+	.takes_name = true,
 	.run = run,
 };

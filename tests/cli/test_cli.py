@@ -88,7 +88,7 @@ def command_names(migrant):
     (["completion"], "'migrant completion' needs bash|zsh|fish", "migrant completion --help"),
     (["completion", "tcsh"], "no completion for 'tcsh'", "there is one for bash, zsh and fish"),
     (["logs"], "'migrant logs' needs --network", "the log of the network is the only one there is yet"),
-    (["logs", "--network", "x"], "'migrant logs' does not take 'x'", "migrant logs --help"),
+    (["logs", "--network", "X"], "'X' cannot be the name of a sandbox", "'migrant global-status' lists yours"),
     (["cp", "a", "b"], "one of the two is in the guest and begins with ':'", "migrant cp :notes.txt ."),
     (["cp", ":a", ":b"], "one of the two is in the guest and begins with ':'", "migrant cp :notes.txt ."),
     (["cp", ":a"], "'migrant cp' needs SRC DST", "migrant cp --help"),

@@ -1,0 +1,85 @@
+/*
+ * By name, a sandbox is looked for in libvirt and not in a directory: it may be a fork that has
+ * none, or its project may have been moved or deleted. What is its user's is judged by the
+ * metadata, as it is for a sandbox that is found by its Migrantfile.
+ */
+#include "command/named.h"
+
+#include "base/parse.h"
+#include "base/text.h"
+#include "domain/list.h"
+
+const char *named_sandbox(const struct invocation *invocation)
+{
+	if (!invocation->command->takes_name || invocation->argc == 0 || invocation->dashdash == 0)
+		return NULL;
+	return invocation->argv[0];
+}
+
+/* "There is none", with the one that was probably meant. */
+static int no_such(const struct project *project, const char *name, struct error *err)
+{
+	_cleanup_domain_list_ struct domain_list list = {0};
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+	const char *best = NULL;
+	size_t best_distance = 3;
+
+	if (domain_list(project->connection, getuid(), false, &list, &ignored) < 0)
+		list.count = 0;
+	for (size_t i = 0; i < list.count; i++) {
+		size_t distance = text_distance(name, list.items[i].name);
+
+		if (distance < best_distance) {
+			best_distance = distance;
+			best = list.items[i].name;
+		}
+	}
+	error_set(err, EXIT_STATE, "there is no sandbox '%s'", name);
+	if (best)
+		return error_hint(err, "did you mean '%s'?", best);
+	return error_hint(err, "'migrant global-status' lists yours");
+}
+
+static int defaults(const struct metadata *metadata, struct config *ret_config, struct error *err)
+{
+	_cleanup_free_ char *text = text_format("name: %s\n", metadata->name);
+
+	if (config_parse(metadata->directory, "Migrantfile", text, strlen(text), ret_config, err) <
+	    0)
+		return -1;
+	text_replace(&ret_config->user, metadata->user);
+	return 0;
+}
+
+static int load_config(struct project *project, const struct metadata *metadata, struct error *err)
+{
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+
+	if (config_load(metadata->directory, &project->config, &ignored) == 0) {
+		project->has_file = text_equal(project->config.name, metadata->name) &&
+				    text_equal(project->config.directory, metadata->directory);
+		if (project->has_file)
+			return 0;
+		config_done(&project->config);
+	}
+	return defaults(metadata, &project->config, err);
+}
+
+int named_load(struct project *project, const char *name, struct error *err)
+{
+	_cleanup_domain_ struct domain domain = DOMAIN_INIT;
+	const struct metadata *metadata = &domain.definition.metadata;
+
+	if (!name_is_valid(name)) {
+		error_set(err, EX_USAGE, "'%s' cannot be the name of a sandbox", name);
+		return error_hint(err, "'migrant global-status' lists yours");
+	}
+	if (project_connect(project, err) < 0 ||
+	    domain_find(project->connection, name, &domain, err) < 0)
+		return -1;
+	if (!domain.handle)
+		return no_such(project, name, err);
+	if (domain_check_owner(&domain, getuid(), metadata->directory, err) < 0)
+		return -1;
+	return load_config(project, metadata, err);
+}

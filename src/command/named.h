@@ -1,0 +1,24 @@
+/*
+ * A sandbox that is meant by its name, from whatever directory: `migrant ssh NAME`.
+ */
+#ifndef COMMAND_NAMED_H
+#define COMMAND_NAMED_H
+
+#include "command/project.h"
+
+/*
+ * The sandbox's name among the operands of a command that takes one (`takes_name`), or NULL: the
+ * Migrantfile says which.
+ */
+const char *named_sandbox(const struct invocation *invocation);
+
+/*
+ * Connects, and fills the project's configuration for the sandbox @name of this user: from the
+ * Migrantfile of the directory that its metadata name, and where that is gone or speaks of another
+ * sandbox by now, from the metadata (has_file is false then, and name, directory and user are all
+ * there is). EX_USAGE when @name can be no name, EXIT_STATE when there is no such sandbox,
+ * EX_NOPERM when it is another user's.
+ */
+MUST_CHECK int named_load(struct project *project, const char *name, struct error *err);
+
+#endif
