@@ -52,6 +52,12 @@ void strbuf_addf(struct strbuf *buf, const char *format, ...)
 	strbuf_add_text(buf, text);
 }
 
+void strbuf_reserve(struct strbuf *buf, size_t extra)
+{
+	reserve(buf, extra);
+	buf->text[buf->length] = '\0';
+}
+
 void strbuf_truncate(struct strbuf *buf, size_t length)
 {
 	if (length > buf->length)

@@ -26,6 +26,9 @@ void strbuf_add_text(struct strbuf *buf, const char *text);
 void strbuf_add_char(struct strbuf *buf, char byte);
 void strbuf_addf(struct strbuf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* Makes room for @extra more bytes, until which nothing is moved. For texts that are wiped. */
+void strbuf_reserve(struct strbuf *buf, size_t extra);
+
 /* Shortens to @length bytes; longer than the buffer is a programming error and aborts. */
 void strbuf_truncate(struct strbuf *buf, size_t length);
 
