@@ -11,6 +11,7 @@
 #include "hook/element.h"
 #include "hook/metadata_network.h"
 #include "hook/metadata_share.h"
+#include "hook/metadata_tunnel.h"
 #include "network/wire.h"
 
 #define BAD EX_DATAERR
@@ -126,8 +127,11 @@ int metadata_validate(const struct metadata *metadata, struct error *err)
 	}
 	if (wire_validate(&metadata->wire, err) < 0 ||
 	    policy_validate(&metadata->policy, err) < 0 ||
+	    tunnel_validate(&metadata->tunnel, err) < 0 ||
 	    share_validate(metadata->shares, metadata->share_count, err) < 0)
 		return error_prefix(err, "metadata");
+	if (metadata->policy.tunnel != tunnel_is_set(&metadata->tunnel))
+		return error_set(err, BAD, "metadata: a policy for a tunnel needs one");
 	return 0;
 }
 
@@ -161,6 +165,7 @@ void metadata_write(const struct metadata *metadata, xmlTextWriterPtr writer)
 	element_write_text(writer, "owner", owner);
 	write_wire(&metadata->wire, writer);
 	metadata_network_write(&metadata->policy, writer);
+	metadata_write_tunnel(&metadata->tunnel, writer);
 	for (size_t i = 0; i < metadata->share_count; i++)
 		metadata_write_share(&metadata->shares[i], writer);
 	if (metadata->booted)
@@ -250,7 +255,12 @@ static int read_wire_element(const xmlNode *node, struct metadata *metadata, str
 
 static int read_policy_element(const xmlNode *node, struct metadata *metadata, struct error *err)
 {
-	return metadata_network_read(node, metadata->version, &metadata->policy, err);
+	return metadata_network_read(node, &metadata->policy, err);
+}
+
+static int read_tunnel_element(const xmlNode *node, struct metadata *metadata, struct error *err)
+{
+	return metadata_read_tunnel(node, &metadata->tunnel, err);
 }
 
 static int read_share_element(const xmlNode *node, struct metadata *metadata, struct error *err)
@@ -272,6 +282,7 @@ static const struct {
 	{"wire", 1, true, false, read_wire_element},
 	{"network", 1, true, false, read_policy_element},
 	{"share", 2, false, true, read_share_element},
+	{"tunnel", 3, false, false, read_tunnel_element},
 	{"booted", 1, false, false, read_booted},
 };
 
@@ -324,6 +335,7 @@ static int read_all(const xmlNode *node, struct metadata *metadata, struct error
 	for (size_t i = 0; i < ARRAY_SIZE(elements); i++)
 		if (elements[i].required && !(seen & 1U << i))
 			return error_set(err, BAD, "metadata: %s is missing", elements[i].element);
+	metadata->policy.tunnel = tunnel_is_set(&metadata->tunnel);
 	return metadata_validate(metadata, err);
 }
 

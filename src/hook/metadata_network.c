@@ -231,53 +231,44 @@ static int read_limits(const xmlNode *node, struct policy *policy, struct error 
 
 static const struct {
 	const char *element;
-	unsigned int since; /* version of the metadata */
 	int (*read)(const xmlNode *node, struct policy *policy, struct error *err);
 } parts[] = {
-	{"dns", 1, read_dns},
-	{"allow", 2, read_grant},
-	{"port", 2, read_port},
-	{"limits", 2, read_limits},
+	{"dns", read_dns},
+	{"allow", read_grant},
+	{"port", read_port},
+	{"limits", read_limits},
 };
 
-static int read_part(const xmlNode *node, unsigned int version, struct policy *policy,
-		     struct error *err)
+static int read_part(const xmlNode *node, struct policy *policy, struct error *err)
 {
 	for (size_t i = 0; element_is_ours(node) && i < ARRAY_SIZE(parts); i++)
-		if (parts[i].since <= version && text_equal(element_name(node), parts[i].element))
+		if (text_equal(element_name(node), parts[i].element))
 			return parts[i].read(node, policy, err);
 	return error_set(err, BAD, "metadata: network holds something unknown");
 }
 
-static int read_attributes(const xmlNode *node, unsigned int version, struct policy *policy,
-			   struct error *err)
+static int read_attributes(const xmlNode *node, struct policy *policy, struct error *err)
 {
 	bool none = false;
 
-	if (element_expect_attributes(node, version == 1 ? 1 : 3, err) < 0 ||
-	    read_switch(node, "isolate", "no", "yes", &policy->isolate, err) < 0)
-		return -1;
-	if (version == 1)
-		return 0;
-	if (read_switch(node, "ipv6", "off", "nat", &policy->ipv6, err) < 0 ||
+	if (element_expect_attributes(node, 3, err) < 0 ||
+	    read_switch(node, "isolate", "no", "yes", &policy->isolate, err) < 0 ||
+	    read_switch(node, "ipv6", "off", "nat", &policy->ipv6, err) < 0 ||
 	    read_switch(node, "egress", "open", "none", &none, err) < 0)
 		return -1;
 	policy->egress = none ? POLICY_EGRESS_NONE : POLICY_EGRESS_OPEN;
 	return 0;
 }
 
-int metadata_network_read(const xmlNode *node, unsigned int version, struct policy *ret_policy,
-			  struct error *err)
+int metadata_network_read(const xmlNode *node, struct policy *ret_policy, struct error *err)
 {
 	struct policy policy = {0};
 
-	if (read_attributes(node, version, &policy, err) < 0)
+	if (read_attributes(node, &policy, err) < 0)
 		return -1;
 	for (const xmlNode *child = node->children; child; child = child->next)
-		if (!xmlIsBlankNode(child) && read_part(child, version, &policy, err) < 0)
+		if (!xmlIsBlankNode(child) && read_part(child, &policy, err) < 0)
 			return -1;
-	if (version == 1)
-		policy.limits = (struct policy_limits)POLICY_LIMITS_DEFAULT;
 	*ret_policy = policy;
 	return 0;
 }

@@ -10,10 +10,10 @@
 void metadata_network_write(const struct policy *policy, xmlTextWriterPtr writer);
 
 /*
- * Reads the element as it was in metadata of @version; what that version could not say gets its
- * default. The values are not validated (policy_validate()). EX_DATAERR on anything unknown.
+ * Reads the element. The values are not validated (policy_validate()), and policy.tunnel is the
+ * metadata's to set. EX_DATAERR on anything unknown.
  */
-MUST_CHECK int metadata_network_read(const xmlNode *node, unsigned int version,
-				     struct policy *ret_policy, struct error *err);
+MUST_CHECK int metadata_network_read(const xmlNode *node, struct policy *ret_policy,
+				     struct error *err);
 
 #endif

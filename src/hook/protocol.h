@@ -14,6 +14,7 @@
 #include "base/parse.h"
 #include "network/policy.h"
 #include "share/share.h"
+#include "tunnel/tunnel.h"
 
 /* Every domain and namespace of ours begins with this. */
 #define SANDBOX_PREFIX "migrant-"
@@ -21,7 +22,7 @@
 /* The metadata's namespace and its version; the hook understands this one and the one before. */
 #define METADATA_URI	 "https://migrant.dev/xmlns/domain/1"
 #define METADATA_PREFIX	 "migrant"
-#define METADATA_VERSION 2
+#define METADATA_VERSION 3
 
 #define HOOK_PATH   "/usr/sbin/migrant-hook"
 #define HELPER_PATH "/usr/sbin/migrant-helper"
@@ -41,6 +42,7 @@ struct metadata {
 	char *program_version; /* of the migrant that wrote it */
 	struct wire wire;
 	struct policy policy;
+	struct tunnel tunnel; /* policy.tunnel says whether there is one */
 	struct share shares[SHARE_MAX];
 	size_t share_count;
 	/* for the program only: */

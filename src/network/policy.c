@@ -105,7 +105,7 @@ static int check_grant(const struct policy *policy, const struct policy_grant *g
 			return -1;
 		if (!grant->target_port)
 			return error_set(err, BAD, "a forward to no port");
-		if (grant->via_tunnel)
+		if (grant->via_tunnel && !policy->tunnel)
 			return error_set(err, BAD, "a forward through a tunnel, and there is none");
 		return check_target(policy, &grant->address, err);
 	}
@@ -124,6 +124,27 @@ bool policy_grants_collide(const struct policy_grant *a, const struct policy_gra
 	       (same_port || !a->protocol || !b->protocol);
 }
 
+/* With a tunnel an address lies inside or outside of it, whatever the port: a route leads there. */
+static bool leads_both_ways(const struct policy_grant *a, const struct policy_grant *b)
+{
+	return a->kind != GRANT_HOST && b->kind != GRANT_HOST && a->via_tunnel != b->via_tunnel &&
+	       address_equal(&a->address, &b->address);
+}
+
+static int check_pair(const struct policy_grant *a, const struct policy_grant *b, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	const char *why = policy_grants_collide(a, b) ? "claims what another grant has"
+			  : leads_both_ways(a, b)
+				  ? "leads another way than a grant with the same address"
+				  : NULL;
+
+	if (!why)
+		return 0;
+	policy_grant_canonical(b, &text);
+	return error_set(err, BAD, "'%s' %s", strbuf_text(&text), why);
+}
+
 static int check_grants(const struct policy *policy, struct error *err)
 {
 	if (policy->grant_count > POLICY_GRANT_MAX)
@@ -133,15 +154,9 @@ static int check_grants(const struct policy *policy, struct error *err)
 
 		if (check_grant(policy, grant, err) < 0)
 			return -1;
-		for (size_t j = 0; j < i; j++) {
-			_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-
-			if (!policy_grants_collide(&policy->grants[j], grant))
-				continue;
-			policy_grant_canonical(grant, &text);
-			return error_set(err, BAD, "'%s' claims what another grant has",
-					 strbuf_text(&text));
-		}
+		for (size_t j = 0; j < i; j++)
+			if (check_pair(&policy->grants[j], grant, err) < 0)
+				return -1;
 	}
 	return 0;
 }

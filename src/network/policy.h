@@ -69,6 +69,7 @@ struct policy_limits {
 struct policy {
 	bool isolate; /* false: private ranges are open (never the host or a sandbox) */
 	bool ipv6; /* the guest has IPv6, translated on its way out; else no packet of it passes */
+	bool tunnel; /* the only way out is a tunnel, but for grants that do not say so */
 	enum policy_egress egress;
 	struct address dns[POLICY_DNS_MAX]; /* upstream resolvers; none: the host's own */
 	size_t dns_count;

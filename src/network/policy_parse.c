@@ -89,6 +89,11 @@ static int read_egress(struct words *words, struct policy *policy)
 	return 0;
 }
 
+static int read_tunnel(struct words *words, struct policy *policy)
+{
+	return parse_switch(words->item[1], "no", "yes", &policy->tunnel);
+}
+
 static int read_dns(struct words *words, struct policy *policy)
 {
 	if (policy->dns_count == POLICY_DNS_MAX)
@@ -155,8 +160,9 @@ static const struct {
 	const char *word;
 	int (*read)(struct words *words, struct policy *policy);
 } readers[] = {
-	{"isolate", read_isolate}, {"ipv6", read_ipv6}, {"egress", read_egress}, {"dns", read_dns},
-	{"allow", read_allow},	   {"port", read_port}, {"limits", read_limits},
+	{"isolate", read_isolate}, {"ipv6", read_ipv6},	    {"egress", read_egress},
+	{"dns", read_dns},	   {"allow", read_allow},   {"port", read_port},
+	{"limits", read_limits},   {"tunnel", read_tunnel},
 };
 
 static int read_line(char *line, struct policy *policy)

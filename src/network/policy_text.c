@@ -109,6 +109,8 @@ void policy_canonical(const struct policy *policy, struct strbuf *output)
 
 	strbuf_addf(output, "isolate %s\nipv6 %s\negress %s\n", policy->isolate ? "yes" : "no",
 		    policy->ipv6 ? "nat" : "off", policy_egress_name(policy->egress));
+	if (policy->tunnel)
+		strbuf_add_text(output, "tunnel yes\n");
 	for (size_t i = 0; i < policy->dns_count; i++)
 		strbuf_addf(output, "dns %s\n", address_format(&policy->dns[i], address));
 	add_grants(policy, output);
@@ -128,6 +130,13 @@ bool policy_equal(const struct policy *a, const struct policy *b)
 
 /* In words. */
 
+static const char *resolver_words(const struct policy *policy)
+{
+	if (policy->dns_count)
+		return policy->tunnel ? ", through the tunnel" : "";
+	return policy->tunnel ? "the tunnel's resolver, through the tunnel" : "the host's resolver";
+}
+
 static void describe_basics(const struct policy *policy, struct strbuf *output)
 {
 	char address[ADDRESS_TEXT_MAX];
@@ -136,7 +145,8 @@ static void describe_basics(const struct policy *policy, struct strbuf *output)
 		strbuf_add_text(output, "the Internet is closed, and so is all that is not allowed "
 					"here\nno name is looked up\n");
 	} else {
-		strbuf_addf(output, "the Internet is open\n%s\n",
+		strbuf_addf(output, "the Internet is open%s\n%s\n",
+			    policy->tunnel ? ", through the tunnel" : "",
 			    policy->isolate
 				    ? "private networks and all that the host is connected to are "
 				      "closed"
@@ -145,8 +155,11 @@ static void describe_basics(const struct policy *policy, struct strbuf *output)
 		for (size_t i = 0; i < policy->dns_count; i++)
 			strbuf_addf(output, "%s%s", i ? ", " : "",
 				    address_format(&policy->dns[i], address));
-		strbuf_addf(output, "%s\n", policy->dns_count ? "" : "the host's resolver");
+		strbuf_addf(output, "%s\n", resolver_words(policy));
 	}
+	if (policy->tunnel)
+		strbuf_add_text(output, "nothing leaves outside the tunnel but what is allowed "
+					"here without it\n");
 	strbuf_add_text(output, "the host itself and other sandboxes are closed\n");
 	strbuf_add_text(output, policy->ipv6 ? "IPv6 is as IPv4, translated by the gateway\n"
 					     : "IPv6 is off\n");

@@ -81,9 +81,10 @@ static void read_metadata(const struct policy *policy)
 	doc = xmlReadMemory((const char *)buffer->content, (int)buffer->use, NULL, NULL,
 			    XML_PARSE_NONET);
 	xmlBufferFree(buffer);
-	require(doc && metadata_network_read(xmlDocGetRootElement(doc)->children, METADATA_VERSION,
-					     &back, &err) == 0);
+	require(doc &&
+		metadata_network_read(xmlDocGetRootElement(doc)->children, &back, &err) == 0);
 	xmlFreeDoc(doc);
+	back.tunnel = policy->tunnel; /* said by another element */
 	require(policy_equal(policy, &back));
 }
 

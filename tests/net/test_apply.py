@@ -157,7 +157,7 @@ def test_what_is_no_policy_is_refused(sandbox):
         "a whole domain": sandbox.xml,
         "another root": good.replace("migrant:sandbox", "migrant:network"),
         "another namespace": good.replace("xmlns/domain/1", "xmlns/domain/2"),
-        "a later version": good.replace('version="2"', 'version="3"'),
+        "a later version": good.replace('version="3"', 'version="4"'),
         "a document type": '<!DOCTYPE x [<!ENTITY a "b">]>' + good,
         "an entity": '<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/shadow">]>' + good.replace(">a<", ">&f;<"),
         "the metadata service": good.replace(LAN_PEER, "169.254.169.254"),
@@ -299,10 +299,9 @@ def test_killed_half_way_is_seen_and_repaired(sandbox):
 
 
 def test_a_guest_of_before_keeps_running(lab):
-    """Metadata of version 1 start a guest; a record of an older hook, which names no policy, is left alone."""
+    """Metadata of version 2 start a guest; a record of an older hook, which names no policy, is left alone."""
     sandbox = Sandbox(lab, "a")
-    sandbox.xml = re.sub(r'<migrant:network.*</migrant:network>', '<migrant:network isolate="yes"/>', sandbox.xml) \
-        .replace('version="2">', 'version="1">')
+    sandbox.xml = sandbox.xml.replace('version="3">', 'version="2">')
     try:
         sandbox.up()
         assert sandbox.record()["policy"] == DEFAULT

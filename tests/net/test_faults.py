@@ -91,7 +91,7 @@ def test_addresses_avoid_those_of_the_host(sandbox):
     (("</interface>", "</interface><interface type='network'><source network='default'/></interface>"), "interface"),
     (("<memballoon", "<hostdev mode='subsystem' type='pci'/><memballoon"), "devices/hostdev"),
     (('length="30"', 'length="30" x="y"'), "wire"),
-    (('version="2"', 'version="9"'), "version 9"),
+    (('version="3"', 'version="9"'), "version 9"),
 ], ids=["no metadata", "another NIC", "a host device", "odd metadata", "a later version"])
 def test_changed_domains_do_not_start(sandbox, change, text):
     xml = re.sub(*change, sandbox.xml)

@@ -19,20 +19,32 @@
 #define UUID "123e4567-e89b-42d3-a456-426614174000"
 
 /* Everything that a policy can say. */
-#define POLICY                                       \
-	"isolate no\n"                               \
-	"ipv6 nat\n"                                 \
-	"egress none\n"                              \
-	"dns 9.9.9.9\n"                              \
-	"dns 2620:fe::fe\n"                          \
-	"allow forward tcp/80 to [2001:db8::5]:81\n" \
-	"allow forward udp/80 to 10.8.0.5:82\n"      \
-	"allow host tcp/8080\n"                      \
-	"allow lan 192.168.1.50\n"                   \
-	"allow lan 192.168.1.51 udp/5432\n"          \
-	"port 127.0.0.1:8080:80\n"                   \
-	"port [::1]:8080:80\n"                       \
+#define POLICY                                             \
+	"isolate no\n"                                     \
+	"ipv6 nat\n"                                       \
+	"egress none\n"                                    \
+	"tunnel yes\n"                                     \
+	"dns 9.9.9.9\n"                                    \
+	"dns 2620:fe::fe\n"                                \
+	"allow forward tcp/80 to [2001:db8::5]:81\n"       \
+	"allow forward udp/80 to 10.8.0.5:82 via tunnel\n" \
+	"allow host tcp/8080\n"                            \
+	"allow lan 192.168.1.50\n"                         \
+	"allow lan 192.168.1.51 udp/5432\n"                \
+	"port 127.0.0.1:8080:80\n"                         \
+	"port [::1]:8080:80\n"                             \
 	"limits 4096 500 50\n"
+
+static void sample_tunnel(struct tunnel *tunnel)
+{
+	memset(tunnel->identity, 'a', TUNNEL_IDENTITY_LENGTH);
+	tunnel->mtu = 1420;
+	assert_int_equal(parse_prefix("10.8.0.2/32", &tunnel->addresses[0]), 0);
+	assert_int_equal(parse_prefix("fd08::2/64", &tunnel->addresses[1]), 0);
+	tunnel->address_count = 2;
+	assert_int_equal(parse_address("10.8.0.1", &tunnel->dns[0]), 0);
+	tunnel->dns_count = 1;
+}
 
 static struct metadata sample(void)
 {
@@ -56,6 +68,7 @@ static struct metadata sample(void)
 	assert_int_equal(parse_address("10.213.0.1", &metadata.wire.gateway), 0);
 	assert_int_equal(parse_address("10.213.0.2", &metadata.wire.guest), 0);
 	assert_int_equal(policy_parse(POLICY, &metadata.policy, &err), 0);
+	sample_tunnel(&metadata.tunnel);
 	return metadata;
 }
 
@@ -122,10 +135,10 @@ static void metadata_of_before_are_read(void **state)
 
 	(void)state;
 	assert_int_equal(
-		file_read(AT_FDCWD, TESTS_DIR "/golden/metadata-1.xml", 65536, &text, NULL, &err),
+		file_read(AT_FDCWD, TESTS_DIR "/golden/metadata-2.xml", 65536, &text, NULL, &err),
 		0);
 	assert_int_equal(read_back(text, &back, &err), 0);
-	assert_int_equal(back.version, 1);
+	assert_int_equal(back.version, 2);
 	policy_canonical(&back.policy, &policy);
 	assert_string_equal(strbuf_text(&policy), "isolate yes\nipv6 off\negress open\n"
 						  "dns 9.9.9.9\nlimits 4096 500 50\n");
@@ -153,11 +166,12 @@ static void hostile_metadata_is_refused(void **state)
 		{"/home/a b", "home/a b"},
 		{"/home/a b", "/home/a&#10;b"},
 		{"/home/a b", "/home/a&#x7f;b"},
-		{"version=\"2\"", "version=\"1\""},
-		{"version=\"2\"", "version=\"3\""},
-		{"version=\"2\"", "version=\"02\""},
-		{"version=\"2\"", ""},
-		{"version=\"2\"", "version=\"2\" more=\"1\""},
+		{"version=\"3\"", "version=\"1\""},
+		{"version=\"3\"", "version=\"2\""},
+		{"version=\"3\"", "version=\"4\""},
+		{"version=\"3\"", "version=\"03\""},
+		{"version=\"3\"", ""},
+		{"version=\"3\"", "version=\"3\" more=\"1\""},
 		{"guest=\"10.213.0.2\"", "guest=\"10.213.0.1\""},
 		{"guest=\"10.213.0.2\"", "guest=\"10.213.0.3\""},
 		{"guest=\"10.213.0.2\"", "guest=\"10.213.0.0\""},
@@ -197,7 +211,24 @@ static void hostile_metadata_is_refused(void **state)
 		{"address=\"192.168.1.50\"", "address=\"192.168.1.51\""},
 		{"address=\"192.168.1.50\"", "address=\"::ffff:192.168.1.50\""},
 		{"target-port=\"81\"", "target-port=\"81\" via=\"wires\""},
-		{"target-port=\"81\"", "target-port=\"81\" via=\"tunnel\""},
+		{"target-port=\"81\"", "target-port=\"81\" via=\"\""},
+		{"target-port=\"82\" via=\"tunnel\"", "target-port=\"82\" via=\"\""},
+		{"address=\"192.168.1.50\"", "address=\"10.8.0.5\""},
+		{"<migrant:tunnel identity=\"a", "<migrant:tunnel identity=\"A"},
+		{"<migrant:tunnel identity=\"a", "<migrant:tunnel identity=\""},
+		{"<migrant:tunnel identity=", "<migrant:tunnel name="},
+		{"mtu=\"1420\"", "mtu=\"575\""},
+		{"mtu=\"1420\"", "mtu=\"1420\" port=\"1\""},
+		{"mtu=\"1420\"", ""},
+		{"<migrant:address>10.8.0.2/32</migrant:address>",
+		 "<migrant:address>127.0.0.1/32</migrant:address>"},
+		{"<migrant:address>10.8.0.2/32</migrant:address>",
+		 "<migrant:address>10.8.0.2; drop</migrant:address>"},
+		{"<migrant:address>10.8.0.2/32</migrant:address>", "<migrant:address/>"},
+		{"<migrant:address>10.8.0.2/32</migrant:address>",
+		 "<migrant:key>10.8.0.2/32</migrant:key>"},
+		{"<migrant:dns>10.8.0.1<", "<migrant:dns>ff02::1<"},
+		{"</migrant:tunnel>", "</migrant:tunnel><migrant:tunnel/>"},
 		{"target-port=\"81\"", ""},
 		{"bind=\"127.0.0.1\"", "bind=\"224.0.0.1\""},
 		{"bind=\"127.0.0.1\"", "bind=\"::\""},
