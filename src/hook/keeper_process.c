@@ -16,7 +16,7 @@
 #include "base/parse.h"
 #include "base/text.h"
 #include "hook/keeper.h"
-#include "network/proc.h"
+#include "base/proc.h"
 
 #define END_TIMEOUT_MS 5000
 #define CMDLINE_MAX    4096

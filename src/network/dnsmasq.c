@@ -12,7 +12,7 @@
 #include "base/strbuf.h"
 #include "base/text.h"
 #include "network/netns.h"
-#include "network/proc.h"
+#include "base/proc.h"
 #include "network/wire.h"
 
 #define CMDLINE_MAX 65536

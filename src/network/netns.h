@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
-#include "network/proc.h"
+#include "base/proc.h"
 
 /* Makes an empty namespace and opens it. EX_OSERR. */
 MUST_CHECK int netns_create(const char *name, int *ret_fd, struct error *err);

@@ -18,14 +18,18 @@
 #include "base/file.h"
 #include "base/mount.h"
 #include "base/parse.h"
+#include "base/proc.h"
 #include "base/text.h"
 #include "share/identity.h"
 #include "share/loop.h"
+#include "share/share.h"
+#include "share/userns.h"
 
 #define ROUNDS	       16 /* of unmounting: what lies below others appears when these are gone */
 #define NAMESPACES_MAX 4096
 #define USERS_MAX      8
-#define FILES_MAX      4096 /* looked at in one process */
+#define STATUS_MAX     65536 /* bytes of /proc/PID/status */
+#define FILES_MAX      4096  /* looked at in one process */
 
 static bool is_loop(const struct remains *remains, unsigned int major, unsigned int minor)
 {
@@ -211,6 +215,40 @@ int everywhere_unmount(const struct remains *remains, struct error *err)
 	if (unmount_here(remains, err) < 0)
 		return -1;
 	visit(remains, unmount_visited, NULL);
+	return 0;
+}
+
+/* The real user of a process: virtiofsd is one that nobody else can be (share/userns.h). */
+static bool is_nobody(pid_t pid)
+{
+	_cleanup_free_ char *path = text_format("/proc/%d/status", (int)pid);
+	_cleanup_free_ char *wanted = text_format("\nUid:\t%u\t", USERNS_UNUSED + SHARE_GUEST_ID);
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+	_cleanup_free_ char *status = NULL;
+
+	return file_read(AT_FDCWD, path, STATUS_MAX, &status, NULL, &ignored) == 0 &&
+	       strstr(status, wanted);
+}
+
+static bool is_server(pid_t pid, const void *data)
+{
+	_cleanup_free_ char *info = text_format("/proc/%d/mountinfo", (int)pid);
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+	_cleanup_mounts_ struct mount_list list = {0};
+
+	return is_nobody(pid) && mount_list_load(info, &list, &ignored) == 0 &&
+	       any_matches(data, &list);
+}
+
+int everywhere_end_servers(const struct remains *remains, struct error *err)
+{
+	_cleanup_pids_ struct pids pids = {0};
+
+	if (!remains->loop_count)
+		return 0;
+	if (proc_find(is_server, remains, &pids, err) < 0)
+		return -1;
+	pids_end(&pids);
 	return 0;
 }
 

@@ -25,6 +25,12 @@ struct remains {
 MUST_CHECK int everywhere_unmount(const struct remains *remains, struct error *err);
 
 /*
+ * Kills every virtiofsd that serves one of the devices, and waits for its end: it would keep them.
+ * The caller knows that its guest has gone.
+ */
+MUST_CHECK int everywhere_end_servers(const struct remains *remains, struct error *err);
+
+/*
  * Adds a line for every process (a few of them) that has a mount of these, or a file on such a
  * device, open.
  */

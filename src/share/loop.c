@@ -37,9 +37,8 @@ static bool is_bound(const char *entry)
 }
 
 /* False when it has been let go meanwhile. */
-static bool read_loop(unsigned int number, struct loop *ret_loop)
+static bool read_loop(unsigned int number, int fd, struct loop *ret_loop)
 {
-	_cleanup_close_ int fd = open_device(number, O_RDONLY);
 	struct loop_info64 info;
 
 	if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
@@ -64,12 +63,16 @@ int loop_list(struct loop_list *ret_list, struct error *err)
 	if (!dir)
 		return error_errno(err, EX_OSERR, "/sys/block");
 	while ((entry = readdir(dir))) {
+		_cleanup_close_ int fd = -1;
 		struct loop loop;
 		uint64_t number;
 
 		if (!text_starts(entry->d_name, "loop") ||
 		    parse_number(entry->d_name + 4, 0, NUMBER_MAX, &number) < 0 ||
-		    !is_bound(entry->d_name) || !read_loop((unsigned int)number, &loop))
+		    !is_bound(entry->d_name))
+			continue;
+		fd = open_device((unsigned int)number, O_RDONLY);
+		if (!read_loop((unsigned int)number, fd, &loop))
 			continue;
 		list.items = xreallocarray(list.items, list.count + 1, sizeof(loop));
 		list.items[list.count++] = loop;
@@ -77,6 +80,18 @@ int loop_list(struct loop_list *ret_list, struct error *err)
 	*ret_list = list;
 	list = (struct loop_list){0};
 	return 0;
+}
+
+bool loop_hold(const struct loop *loop, int *ret_fd)
+{
+	_cleanup_close_ int fd = open_device(loop->number, O_RDONLY);
+	struct loop now;
+
+	if (!read_loop(loop->number, fd, &now) || now.device != loop->device ||
+	    now.inode != loop->inode || !text_equal(now.mark, loop->mark))
+		return false;
+	*ret_fd = take_fd(&fd);
+	return true;
 }
 
 static int no_device(int control, struct error *err)

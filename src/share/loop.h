@@ -41,6 +41,12 @@ MUST_CHECK int loop_list(struct loop_list *ret_list, struct error *err);
 MUST_CHECK int loop_bind(int image, const char *mark, unsigned int *ret_number, int *ret_fd,
 			 struct error *err);
 
+/*
+ * Opens it if it still is what the list says: it stays bound to that file as long as *ret_fd is
+ * open. False when it was let go meanwhile, by then it may be anybody's.
+ */
+bool loop_hold(const struct loop *loop, int *ret_fd);
+
 /* Lets go of it as soon as nobody uses it; not being bound is fine. */
 void loop_release(unsigned int number);
 

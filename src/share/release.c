@@ -2,6 +2,7 @@
  * Taking shares away, whatever of them there is: no record is needed, for the devices bear the
  * sandbox's mark and what is not on such a device is mounted in its directory.
  */
+#include <poll.h>
 #include <string.h>
 
 #include "base/mount.h"
@@ -10,6 +11,8 @@
 #include "share/loop.h"
 #include "share/mark.h"
 #include "share/shares.h"
+
+#define SETTLE_MS 10000
 
 static char *directory_of(const char *name)
 {
@@ -35,6 +38,29 @@ int shares_owner(const char *name, bool *ret_found, uid_t *ret_owner, struct err
 	if (mark_find(name, &numbers, &count, ret_owner, err) < 0)
 		return -1;
 	*ret_found = count > 0;
+	return 0;
+}
+
+/*
+ * The kernel lets go of a device some time after its last mount has gone: when what was written has
+ * reached the disk. Who uses it by a file of his own is not waited for.
+ */
+static int settle(const char *name, const char *below, struct error *err)
+{
+	for (int waited = 0, pause = 1; waited < SETTLE_MS; waited += pause, pause *= 2) {
+		_cleanup_free_ unsigned int *numbers = NULL;
+		_cleanup_lines_ struct lines users = {0};
+		struct remains remains;
+
+		if (find_remains(name, below, &numbers, &remains, err) < 0)
+			return -1;
+		if (!remains.loop_count)
+			return 0;
+		everywhere_users(&remains, &users);
+		if (users.count)
+			return 0;
+		(void)poll(NULL, 0, pause);
+	}
 	return 0;
 }
 
@@ -73,9 +99,12 @@ int shares_release(const char *name, struct lines *left, struct error *err)
 	struct remains remains;
 
 	if (find_remains(name, below, &numbers, &remains, err) < 0 ||
-	    everywhere_unmount(&remains, err) < 0 || check_unmounted(below, err) < 0)
+	    everywhere_end_servers(&remains, err) < 0 || everywhere_unmount(&remains, err) < 0 ||
+	    check_unmounted(below, err) < 0)
 		return -1;
 	for (size_t i = 0; i < remains.loop_count; i++)
 		loop_release(numbers[i]);
+	if (settle(name, below, err) < 0)
+		return -1;
 	return report_left(name, below, left, err);
 }

@@ -6,6 +6,7 @@
 #include "share/shares.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -25,7 +26,9 @@
 #include "share/userns.h"
 #include "share/volume.h"
 
-#define RUN_DIR "/run/migrant"
+#define RUN_DIR	 "/run/migrant"
+#define ATTEMPTS 60 /* at a device that is just being let go */
+#define PAUSE_MS 50
 
 /* One share while it is being made. */
 struct making {
@@ -121,10 +124,11 @@ static int find_device(struct making *making, bool *ret_found, struct error *err
 		if (!backs(loop, &image))
 			continue;
 		if (*ret_found || !loop->ends_by_itself || !text_equal(loop->mark, mark) ||
+		    making->description.size != making->share->size || /* it must grow first */
 		    everywhere_is_mounted(&remains))
 			return refuse_used(making, loop, err);
+		*ret_found = loop_hold(loop, &making->loop_fd);
 		making->loop = loop->number;
-		*ret_found = true;
 	}
 	return 0;
 }
@@ -161,7 +165,8 @@ static int note_size(struct making *making, struct error *err)
 	return image_describe(&making->description, err);
 }
 
-static int open_device(struct making *making, struct error *err)
+/* *ret_again: the image is locked and nothing has it, so it is being let go at this moment. */
+static int try_device(struct making *making, bool *ret_again, struct error *err)
 {
 	_cleanup_error_ struct error opening = ERROR_INIT;
 	_cleanup_close_ int fd = -1;
@@ -173,17 +178,37 @@ static int open_device(struct making *making, struct error *err)
 		error_move(err, &opening);
 		return -1;
 	}
+	*ret_again = false;
 	if (find_device(making, &found, err) < 0)
 		return -1;
 	if (found)
 		return 0;
 	if (opened < 0) {
 		error_move(err, &opening);
+		*ret_again = true;
 		return -1;
 	}
 	if (note_size(making, err) < 0 || prepare_image(making, fd, err) < 0)
 		return -1;
 	return bind_image(making, fd, err);
+}
+
+static int open_device(struct making *making, struct error *err)
+{
+	bool again = false;
+
+	for (int i = 1; i < ATTEMPTS; i++) {
+		_cleanup_error_ struct error trying = ERROR_INIT;
+
+		if (try_device(making, &again, &trying) == 0)
+			return 0;
+		if (!again) {
+			error_move(err, &trying);
+			return -1;
+		}
+		(void)poll(NULL, 0, PAUSE_MS);
+	}
+	return try_device(making, &again, err);
 }
 
 static int ensure_image(struct making *making, struct error *err)

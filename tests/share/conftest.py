@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from lab import Lab, child_of, stop
+from lab import Lab, child_of, differences, stop
 from virtiofs import Guest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -157,6 +157,43 @@ def running(lab, name="a", *shares, **options):
         yield sandbox
     finally:
         sandbox.down()
+
+
+def until(condition):
+    """Waits for what the kernel does in its own time."""
+    for _ in range(1200):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it has not come")
+
+
+def nothing_new(lab, before):
+    """What ended a moment ago (a process whose pipe was closed) may take that moment to go."""
+    try:
+        until(lambda: differences(before, lab.snapshot()) == "")
+    except AssertionError as error:
+        raise AssertionError(differences(before, lab.snapshot())) from error
+
+
+def standing(sandbox):
+    """A process that has its working directory in the share."""
+    process = sandbox.lab.host.spawn("sleep", "1000", user="dev", cwd=sandbox.path())
+    until(lambda: open(f"/proc/{child_of(process)}/comm").read() == "sleep\n")
+    return process
+
+
+def worker_of(server):
+    """The process of virtiofsd that serves, the child of the one that was started."""
+    parent = child_of(server)
+    return int(open(f"/proc/{parent}/task/{parent}/children").read())
+
+
+def end(server):
+    """Kills virtiofsd, and waits until no process of it is left."""
+    worker = worker_of(server)
+    stop(server)
+    until(lambda: not os.path.exists(f"/proc/{worker}"))
 
 
 def forget(lab):

@@ -1,12 +1,13 @@
 """What can be wrong around a share: each with the error that says what to do."""
 
 import json
+import os
+import signal
 import subprocess
-import time
 
 import pytest
 
-from conftest import HERE, IMAGES, MIB, Sandbox, descriptions, made, mounts, refused, running, share
+from conftest import HERE, IMAGES, MIB, Sandbox, descriptions, made, mounts, refused, running, share, standing, until, worker_of
 from lab import stop
 from virtiofs import ROOT
 
@@ -147,9 +148,9 @@ def test_an_image_in_use_elsewhere(used):
         refused(again(used), 75, f"in use by {device}", f"sudo losetup -d {device}")
     finally:
         used.lab.host.run("losetup", "-d", device)
-    locked = used.lab.host.spawn("flock", "-o", used.image(), "sleep", "100")
-    time.sleep(0.3)
+    locked = used.lab.host.spawn("flock", "-o", used.image(), "sh", "-c", "echo locked; exec sleep 1000", stdout=subprocess.PIPE, text=True)
     try:
+        assert locked.stdout.readline() == "locked\n"
         refused(again(used), 75, "in use")
     finally:
         stop(locked)
@@ -242,8 +243,7 @@ def test_a_shell_that_stands_in_the_share(lab):
     a = Sandbox(lab, "a", share()).make_project()
     a.hook("prepare")
     a.serve().file("x", b"x")
-    shell = lab.host.spawn("sleep", "1000", user="dev", cwd=a.path())
-    time.sleep(0.3)
+    shell = standing(a)
     a.down()
     assert mounts(lab) == []
     left = json.loads(a.helper("unmount", "a").stdout)["left"]
@@ -252,8 +252,39 @@ def test_a_shell_that_stands_in_the_share(lab):
         assert a.sh("cat x").stdout == "x"
         assert len(lab.host.run("losetup", "-j", a.image()).stdout.splitlines()) == 1
     stop(shell)
-    time.sleep(0.2)
-    assert lab.host.run("losetup", "-j", a.image()).stdout == ""
+    until(lambda: lab.host.run("losetup", "-j", a.image()).stdout == "")
+
+
+def test_a_shell_in_a_share_that_is_to_grow(used):
+    """The device that it keeps has the old size."""
+    with made(used.lab) as a:
+        shell = standing(a)
+    try:
+        refused(again(used, share(size=128 * MIB)), 75, "(sleep) works in it")
+    finally:
+        stop(shell)
+    with made(used.lab, "a", share(size=128 * MIB)) as a:
+        assert a.sh("cat kept").stdout == "kept"
+
+
+@pytest.mark.parametrize("killed", ["its parent", "nobody"])
+def test_a_virtiofsd_that_does_not_end(lab, killed):
+    """It serves a guest that has gone: `release` ends it, and what follows finds the share free."""
+    a = Sandbox(lab, "a", share()).make_project()
+    a.hook("prepare")
+    a.serve().file("x", b"x")
+    worker = worker_of(a.servers[0])
+    os.kill(worker, signal.SIGSTOP)
+    if killed == "its parent":
+        stop(a.servers[0])
+    image = a.image()
+    a.hook("release", "end")
+    assert not os.path.exists(f"/proc/{worker}/root/x")
+    assert lab.host.run("losetup", "-j", image).stdout == ""
+    a.helper("mount", "a", input=a.metadata())
+    assert a.sh("cat x").stdout == "x"
+    assert json.loads(a.helper("unmount", "a").stdout)["left"] == []
+    a.kill()
 
 
 def test_a_half_made_image_is_cleared_or_completed(lab):

@@ -1,7 +1,6 @@
 """A share comes, is one folder on both sides, and goes without a trace but its image."""
 
-from conftest import MIB, Sandbox, descriptions, mounts, running, share
-from lab import differences
+from conftest import MIB, Sandbox, descriptions, mounts, nothing_new, running, share, until
 from virtiofs import ROOT
 
 
@@ -24,8 +23,7 @@ def test_files_stay_and_nothing_else(lab):
         a.virtiofs.file("kept", b"1", uid=1000)
         meanwhile = lab.snapshot()
         assert all(before[what] != meanwhile[what] for what in ("mounts", "loop devices", "processes", "run"))
-    after = lab.snapshot()
-    assert differences(before, after) == ""
+    nothing_new(lab, before)
     assert lab.host.run("ls", "-A", a.directory + "/work").stdout == ""
     with running(lab) as again:
         assert again.sh("cat kept").stdout == "1"
@@ -68,10 +66,7 @@ def test_deleted_files_are_given_back_to_the_disk(lab):
         full = used()
         assert full > 100 * MIB
         a.sh("rm big; sync .")
-        for _ in range(50):
-            if used() < full - 90 * MIB:
-                break
-        assert used() < full - 90 * MIB
+        until(lambda: used() < full - 90 * MIB)
 
 
 def test_reserved_space_is_there(lab):
@@ -101,4 +96,4 @@ def test_a_hundred_cycles_leave_nothing(lab):
         a.hook("prepare")
         a.hook("release", "end")
     assert len(descriptions(lab, a.uid)) == 2
-    assert differences(before, lab.snapshot()) == ""
+    nothing_new(lab, before)

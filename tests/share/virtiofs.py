@@ -36,7 +36,7 @@ class Refused(OSError):
 class Guest:
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(10)
+        self.socket.settimeout(60)
         self.socket.connect(path)
         self.memory_fd = os.memfd_create("guest")
         os.ftruncate(self.memory_fd, SIZE)
@@ -116,7 +116,7 @@ class Guest:
 
     def answer(self):
         while struct.unpack_from("<H", self.memory, USED + 2)[0] != self.sent & 0xFFFF:
-            ready, _, _ = select.select([self.call, self.socket], [], [], 20)
+            ready, _, _ = select.select([self.call, self.socket], [], [], 60)
             if self.socket in ready or not ready:
                 raise ConnectionError("virtiofsd does not answer")
             os.eventfd_read(self.call)

@@ -1,6 +1,6 @@
 /* Finding processes in /proc. */
-#ifndef NETWORK_PROC_H
-#define NETWORK_PROC_H
+#ifndef BASE_PROC_H
+#define BASE_PROC_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -1,7 +1,7 @@
 /*
  * A process that has gone between two looks at /proc matches nothing: that is no error.
  */
-#include "network/proc.h"
+#include "base/proc.h"
 
 #include <poll.h>
 #include <signal.h>
