@@ -215,3 +215,15 @@ size_t text_distance(const char *a, const char *b)
 	}
 	return row[width - 1];
 }
+
+char *text_last_line(const char *text)
+{
+	size_t end = strlen(text);
+	size_t begin;
+
+	while (end && text[end - 1] == '\n')
+		end--;
+	for (begin = end; begin && text[begin - 1] != '\n'; begin--)
+		;
+	return text_dup_n(text + begin, end - begin);
+}

@@ -50,6 +50,9 @@ bool text_is_utf8(const char *text, size_t length);
 /* Number of single-character edits between two strings (Levenshtein), for near-miss hints. */
 size_t text_distance(const char *a, const char *b);
 
+/* The last line of @text that is not empty, without its newline. The caller frees. */
+char *text_last_line(const char *text);
+
 /* @text as one word for a POSIX shell, in single quotes. The caller frees. */
 char *text_shell_quote(const char *text);
 

@@ -23,6 +23,7 @@ extern const struct command command_unmount;
 extern const struct command command_provision;
 extern const struct command command_storage;
 extern const struct command command_reload;
+extern const struct command command_resize;
 extern const struct command command_policy;
 
 /* One a line, so that a new command is a line of its own. */
@@ -40,6 +41,7 @@ const struct command *const commands[] = {
 	&command_up,
 	&command_halt,
 	&command_reload,
+	&command_resize,
 	&command_destroy,
 	&command_status,
 	&command_global_status,

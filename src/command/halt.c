@@ -1,8 +1,7 @@
 /* `migrant halt`: the guest shuts down; its disk stays. */
-#include "base/log.h"
-#include "command/project.h"
+#include "command/halt.h"
 
-#define SHUTDOWN_SECONDS 60
+#include "base/log.h"
 
 static int shut_down(const struct project *project, unsigned int seconds, struct error *err)
 {
@@ -20,7 +19,7 @@ static int shut_down(const struct project *project, unsigned int seconds, struct
 	return domain_kill(project->domain.handle, err);
 }
 
-static int halt(const struct project *project, bool force, unsigned int seconds, struct error *err)
+int halt_sandbox(const struct project *project, bool force, unsigned int seconds, struct error *err)
 {
 	const struct domain *domain = &project->domain;
 
@@ -63,7 +62,7 @@ static int run(const struct invocation *invocation, struct error *err)
 	    project_find(&project, err) < 0)
 		return -1;
 	runs = project.domain.state == DOMAIN_RUNNING || project.domain.state == DOMAIN_PAUSED;
-	if (halt(&project, force, seconds, err) < 0)
+	if (halt_sandbox(&project, force, seconds, err) < 0)
 		return -1;
 	if (runs && has_images(&project.domain.definition.metadata))
 		log_info(

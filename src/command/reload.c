@@ -1,4 +1,6 @@
 /*
+ * `migrant reload`: `halt` and `up` in one, after the Migrantfile has been found to be fine.
+ *
  * `migrant reload --policy`: the Migrantfile's `network:` for a guest that runs. Root changes the
  * rules first and notes that; then the domain's metadata say the same. Killed in between, the two
  * differ: `status` shows it, and the next reload, which does all of it anew, repairs it.
@@ -8,10 +10,13 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "command/halt.h"
 #include "command/helper.h"
+#include "command/outdated.h"
 #include "command/policy_check.h"
 #include "command/policy_from_config.h"
 #include "command/policy_state.h"
+#include "command/up.h"
 #include "domain/libvirt.h"
 #include "domain/live.h"
 
@@ -51,18 +56,6 @@ static void print_changes(const struct policy *before, const struct policy *afte
 		    print_missing("+", strbuf_text(&new), strbuf_text(&old)) ==
 	    0)
 		puts("the policy is already in force");
-}
-
-/* What a running guest keeps, whatever the Migrantfile says by now. */
-static void say_what_stays(const struct project *project)
-{
-	const struct config *config = &project->config;
-	virDomainInfo info;
-
-	if (virDomainGetInfo(project->domain.handle, &info) < 0)
-		return;
-	if (info.nrVirtCpu != config->cpus || info.maxMem != config->memory / 1024)
-		log_info("cpus and memory stay as they are until 'migrant halt' and 'migrant up'");
 }
 
 static int open_running(struct project *project, const struct invocation *invocation,
@@ -145,20 +138,89 @@ static int reload_policy(const struct invocation *invocation, struct error *err)
 	if (apply(&project, &live, &wanted, err) < 0)
 		return -1;
 	print_changes(&before, &wanted, &live.wire);
-	say_what_stays(&project);
+	outdated_say(&project);
 	return 0;
+}
+
+/* What `up` would refuse is refused while the guest still runs. */
+static int open_checked(struct project *project, const struct invocation *invocation,
+			struct error *err)
+{
+	struct wire wire;
+
+	if (project_load(project, invocation, err) < 0 ||
+	    config_check_files(&project->config, err) < 0 ||
+	    config_require_built(&project->config, err) < 0 ||
+	    project_lock(project, LOCK_SECONDS, err) < 0 || project_connect(project, err) < 0 ||
+	    project_find(project, err) < 0)
+		return -1;
+	if (!project->domain.handle) {
+		error_set(err, EXIT_STATE, "the sandbox '%s' does not exist", project->config.name);
+		return error_hint(err, "make it: migrant up");
+	}
+	if (policy_wire(project, &wire, err) < 0)
+		return -1;
+	return policy_check(&project->config, &wire, err);
+}
+
+/* Saved memory would go on as it was; a reload is a boot. */
+static int drop_memory(const struct project *project, struct error *err)
+{
+	if (project->domain.state != DOMAIN_SAVED)
+		return 0;
+	log_info("its saved memory is dropped: it boots anew");
+	if (virDomainManagedSaveRemove(project->domain.handle, 0) < 0)
+		return libvirt_error(err, EX_SOFTWARE, "cannot remove the saved memory");
+	return 0;
+}
+
+static int halt_first(const struct invocation *invocation, struct error *err)
+{
+	_cleanup_project_ struct project project = PROJECT_INIT;
+
+	if (open_checked(&project, invocation, err) < 0 || drop_memory(&project, err) < 0)
+		return -1;
+	return halt_sandbox(&project, option_flag(invocation, "force"), SHUTDOWN_SECONDS, err);
+}
+
+/* Between the two somebody else may get the lock; `up` takes things as it finds them. */
+static int reload(const struct invocation *invocation, struct error *err)
+{
+	_cleanup_up_ struct up up = UP_INIT;
+
+	if (halt_first(invocation, err) < 0)
+		return -1;
+	up_begin(&up, invocation);
+	up.timeout = (unsigned int)option_number(invocation, "timeout", UP_SECONDS);
+	up.provision = up_provision_of(invocation);
+	return up_run(&up, err);
+}
+
+static int check_usage(const struct invocation *invocation, struct error *err)
+{
+	if (!option_flag(invocation, "policy") ||
+	    (!option_flag(invocation, "force") &&
+	     option_values(invocation, "timeout")->count == 0 &&
+	     option_values(invocation, "provision")->count == 0))
+		return 0;
+	error_set(err, EX_USAGE, "--policy starts nothing: it goes with no other option");
+	return error_hint(err, "migrant reload --help");
 }
 
 static int run(const struct invocation *invocation, struct error *err)
 {
+	if (check_usage(invocation, err) < 0)
+		return -1;
 	if (option_flag(invocation, "policy"))
 		return reload_policy(invocation, err);
-	error_set(err, EX_USAGE, "only 'reload --policy' is built into this version yet");
-	return error_hint(err, "'migrant halt' and 'migrant up' start the sandbox anew");
+	return reload(invocation, err);
 }
 
 static const struct option options[] = {
 	{0, "policy", OPTION_FLAG, NULL, "apply `network:` to the running guest"},
+	{'f', "force", OPTION_FLAG, NULL, "turn the guest off instead of shutting it down"},
+	{0, "provision", OPTION_SWITCH, NULL, "provision also (or not) beyond the first start"},
+	{0, "timeout", OPTION_NUMBER, "S", "seconds to wait for the guest (600)"},
 	{0},
 };
 
@@ -166,7 +228,8 @@ const struct command command_reload = {
 	.name = "reload",
 	.group = "lifecycle",
 	.summary = "apply a changed Migrantfile to the running sandbox",
-	.details = "With --policy: the network policy, in one step; connections that are no longer "
+	.details = "Halts the guest and starts it with the present Migrantfile.\n"
+		   "With --policy: the network policy, in one step; connections that are no longer "
 		   "allowed\n"
 		   "are cut, all others go on. Prints what has changed.\n",
 	.options = options,

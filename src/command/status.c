@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "command/drift.h"
+#include "command/outdated.h"
 #include "command/policy_from_config.h"
 #include "command/policy_state.h"
 #include "command/project.h"
@@ -71,9 +72,10 @@ static void find_policy(const struct project *project, const struct record *reco
 static json_object *list_notes(const struct project *project)
 {
 	json_object *list = json_object_new_array();
+	_cleanup_list_ char **lines = outdated_find(project);
 
-	if (policy_is_outdated(project))
-		json_object_array_add(list, json_object_new_string(POLICY_OUTDATED));
+	for (char **line = lines; *line; line++)
+		json_object_array_add(list, json_object_new_string(*line));
 	return list;
 }
 

@@ -12,8 +12,6 @@
 #include "command/volumes.h"
 #include "provision/provision.h"
 
-#define UP_SECONDS 600 /* under TCG on a busy machine a boot takes minutes */
-
 static bool is_fresh(const struct up *up)
 {
 	return up->fresh;
@@ -277,12 +275,22 @@ int up_look(struct up *up, struct error *err)
 	return 0;
 }
 
-static enum up_provision provision_of(const struct invocation *invocation)
+enum up_provision up_provision_of(const struct invocation *invocation)
 {
 	if (option_values(invocation, "provision")->count == 0)
 		return UP_PROVISION_FIRST;
 	return option_switch(invocation, "provision", true) ? UP_PROVISION_ALWAYS
 							    : UP_PROVISION_NEVER;
+}
+
+int up_run(struct up *up, struct error *err)
+{
+	interrupt_catch();
+	if (run_steps(up, err) < 0)
+		return -1;
+	if (!up->finished)
+		log_step("%s: up; 'migrant ssh' goes in", up->project.config.name);
+	return 0;
 }
 
 static int run(const struct invocation *invocation, struct error *err)
@@ -291,13 +299,8 @@ static int run(const struct invocation *invocation, struct error *err)
 
 	up_begin(&up, invocation);
 	up.timeout = (unsigned int)option_number(invocation, "timeout", UP_SECONDS);
-	up.provision = provision_of(invocation);
-	interrupt_catch();
-	if (run_steps(&up, err) < 0)
-		return -1;
-	if (!up.finished)
-		log_step("%s: up; 'migrant ssh' goes in", up.project.config.name);
-	return 0;
+	up.provision = up_provision_of(invocation);
+	return up_run(&up, err);
 }
 
 static const struct option options[] = {

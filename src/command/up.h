@@ -56,6 +56,8 @@ struct up_step {
 	bool settles;
 };
 
+#define UP_SECONDS 600 /* for the guest: under TCG on a busy machine a boot takes minutes */
+
 #define UEFI_HINT "UEFI needs QEMU's firmware: sudo apt install ovmf (or edk2-ovmf)"
 
 /* The table, which ends with an entry without a name. */
@@ -73,6 +75,10 @@ MUST_CHECK int up_look(struct up *up, struct error *err);
 	}
 /* Sets what does not come from the command line: defaults of `up`. */
 void up_begin(struct up *up, const struct invocation *invocation);
+/* Does the steps, and undoes them when one fails. */
+MUST_CHECK int up_run(struct up *up, struct error *err);
+/* When to provision, by --[no-]provision. */
+enum up_provision up_provision_of(const struct invocation *invocation);
 void up_done(struct up *up);
 #define _cleanup_up_ _cleanup_(up_done)
 

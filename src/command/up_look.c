@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "command/drift.h"
+#include "command/outdated.h"
 #include "command/policy_check.h"
 #include "command/policy_state.h"
 #include "command/shares.h"
@@ -87,11 +88,7 @@ static int already_running(struct up *up, struct error *err)
 {
 	up->finished = true;
 	log_step("%s: is running", up->project.config.name);
-	if (policy_is_outdated(&up->project))
-		log_info("%s", POLICY_OUTDATED);
-	if (!shares_are_current(&up->project.config, &up->project.domain.definition.metadata))
-		log_info("its shares are not those of the Migrantfile; 'migrant halt' and "
-			 "'migrant up' take these");
+	outdated_say(&up->project);
 	return drift_check(&up->project, err);
 }
 
@@ -110,6 +107,7 @@ int up_find(struct up *up, struct error *err)
 	if (booted && domain->state == DOMAIN_RUNNING)
 		return already_running(up, err);
 	up->adopted = booted && (domain->state == DOMAIN_PAUSED || domain->state == DOMAIN_SAVED);
+	outdated_say(&up->project);
 	return 0;
 }
 
@@ -121,22 +119,6 @@ int up_policy(struct up *up, struct error *err)
 	if (policy_wire(&up->project, &wire, err) < 0)
 		return -1;
 	return policy_check(&up->project.config, &wire, err);
-}
-
-/* What a guest got at its first boot, a changed Migrantfile does not change. */
-static void say_what_stays(const struct up *up)
-{
-	const struct config *config = &up->project.config;
-	const char *user = up->project.domain.definition.metadata.user;
-	virDomainBlockInfo info;
-
-	if (!text_equal(user, config->user))
-		log_info("the login user stays '%s' until the sandbox is made anew",
-			 user ? user : "");
-	if (virDomainGetBlockInfo(up->project.domain.handle, DOMAIN_DISK_TARGET, &info, 0) == 0 &&
-	    info.capacity != config->disk)
-		log_info("the disk stays at %llu MiB until the sandbox is made anew",
-			 info.capacity >> 20);
 }
 
 /* A sandbox outlives a box that has been built anew: it keeps the base that it was made over. */
@@ -189,8 +171,6 @@ int up_box(struct up *up, struct error *err)
 {
 	const struct config *config = &up->project.config;
 
-	if (!up->fresh)
-		say_what_stays(up);
 	if (box_load(up->pool, config->box, &up->box, err) < 0) {
 		if (up->fresh || err->code != EX_NOINPUT)
 			return -1;

@@ -175,19 +175,6 @@ int up_folders_undo(struct up *up, struct error *err)
 	return 0;
 }
 
-/* The last line of what the guest said; it is the guest's word and is only shown. */
-static char *last_line(const char *text)
-{
-	size_t end = strlen(text);
-	size_t begin;
-
-	while (end && text[end - 1] == '\n')
-		end--;
-	for (begin = end; begin && text[begin - 1] != '\n'; begin--)
-		;
-	return text_dup_n(text + begin, end - begin);
-}
-
 int up_mount_shares(struct up *up, struct error *err)
 {
 	const struct metadata *metadata = &up->project.domain.definition.metadata;
@@ -201,7 +188,8 @@ int up_mount_shares(struct up *up, struct error *err)
 		return -1;
 	if (status == 0)
 		return 0;
-	reason = last_line(strbuf_text(&answer));
+	/* the guest's word, which is only shown */
+	reason = text_last_line(strbuf_text(&answer));
 	if (!*reason)
 		return error_set(err, EX_SOFTWARE,
 				 "the shares are not mounted in the guest: its "

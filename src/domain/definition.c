@@ -41,8 +41,11 @@ static char *text_at(xmlXPathContextPtr context, const char *path)
 static void read_boot(xmlXPathContextPtr context, struct definition *definition)
 {
 	_cleanup_free_ char *firmware = text_at(context, "/domain/os/@firmware");
+	_cleanup_free_ char *hidden =
+		text_at(context, "/domain/cpu/feature[@policy='disable' and @name='vmx']/@name");
 	_cleanup_free_ char *loader = text_at(context, "/domain/os/loader[@type='pflash']");
 
+	definition->nested = !hidden;
 	definition->base = text_at(context, DISK "/backingStore/source/@file");
 	definition->base_format = text_at(context, DISK "/backingStore/format/@type");
 	definition->kernel = text_at(context, "/domain/os/kernel");

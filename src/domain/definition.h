@@ -14,6 +14,7 @@ struct definition {
 	char *base, *base_format;	 /* path and format of the overlay's base */
 	char *kernel, *initrd, *cmdline; /* NULL: none */
 	bool uefi;
+	bool nested; /* the guest sees the processor's virtualisation */
 };
 
 /*
