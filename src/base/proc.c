@@ -18,6 +18,12 @@ void pids_done(struct pids *pids)
 	*pids = (struct pids){0};
 }
 
+void pids_add(struct pids *pids, pid_t pid)
+{
+	pids->items = xreallocarray(pids->items, pids->count + 1, sizeof(pid));
+	pids->items[pids->count++] = pid;
+}
+
 int proc_find(bool (*matches)(pid_t pid, const void *data), const void *data, struct pids *pids,
 	      struct error *err)
 {
@@ -35,8 +41,7 @@ int proc_find(bool (*matches)(pid_t pid, const void *data), const void *data, st
 		pid = (pid_t)number;
 		if (pid == getpid() || !matches(pid, data))
 			continue;
-		pids->items = xreallocarray(pids->items, pids->count + 1, sizeof(pid));
-		pids->items[pids->count++] = pid;
+		pids_add(pids, pid);
 	}
 	return 0;
 }

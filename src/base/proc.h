@@ -14,6 +14,8 @@ struct pids {
 void pids_done(struct pids *pids);
 #define _cleanup_pids_ _cleanup_(pids_done)
 
+void pids_add(struct pids *pids, pid_t pid);
+
 /* Adds all processes, but our own, for which @matches says true. EX_OSERR without /proc. */
 MUST_CHECK int proc_find(bool (*matches)(pid_t pid, const void *data), const void *data,
 			 struct pids *pids, struct error *err);

@@ -72,6 +72,12 @@ MUST_CHECK int process_run(struct process *process, struct error *err);
 MUST_CHECK int process_capture(struct process *process, size_t max, struct strbuf *output,
 			       struct error *err);
 
+/*
+ * In a child of fork(2) that may hang in the kernel and outlive its parent: lets go of all
+ * descriptors (a lock, a pipe whose end somebody waits for) but *fd, which may get another number.
+ */
+void process_let_go(int *fd);
+
 /* Kills (SIGKILL) and reaps it if it still runs. */
 void process_kill(struct process *process);
 

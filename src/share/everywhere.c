@@ -7,29 +7,34 @@
 #include "share/everywhere.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 
 #include "base/file.h"
 #include "base/mount.h"
 #include "base/parse.h"
 #include "base/proc.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "share/identity.h"
 #include "share/loop.h"
 #include "share/share.h"
 #include "share/userns.h"
 
-#define ROUNDS	       16 /* of unmounting: what lies below others appears when these are gone */
-#define NAMESPACES_MAX 4096
-#define USERS_MAX      8
-#define STATUS_MAX     65536 /* bytes of /proc/PID/status */
-#define FILES_MAX      4096  /* looked at in one process */
+#define FOREIGN_TIMEOUT 10 /* seconds, for all namespaces of others together */
+#define ROUNDS		16 /* of unmounting: what lies below others appears when these are gone */
+#define NAMESPACES_MAX	4096
+#define USERS_MAX	8
+#define STATUS_MAX	65536 /* bytes of /proc/PID/status */
+#define FILES_MAX	4096  /* looked at in one process */
 
 static bool is_loop(const struct remains *remains, unsigned int major, unsigned int minor)
 {
@@ -61,22 +66,34 @@ static int open_path(const void *data, int *ret_fd, struct error *err)
 	return 0;
 }
 
+/* @owner: the user, read before any namespace of somebody else's is entered; NULL: unknown. */
+struct unmounting {
+	const struct remains *remains;
+	const struct identity *owner;
+	struct pids children; /* one in each namespace */
+};
+
+static void unmounting_done(struct unmounting *unmounting)
+{
+	pids_done(&unmounting->children);
+}
+
 /*
  * Below root's own directory as root. Elsewhere as the user, in whose directories a file system may
  * show root nothing (FUSE) or not answer at all; then as root, for another's namespace may have it
  * where that user cannot go.
  */
-static int open_point(const struct remains *remains, const char *point)
+static int open_point(const struct unmounting *unmounting, const char *point)
 {
 	static const struct identity root = {0};
+	const struct remains *remains = unmounting->remains;
 	_cleanup_error_ struct error ignored = ERROR_INIT;
-	struct identity owner;
 	int fd = -1;
 
 	if (remains->below && text_starts(point, remains->below))
 		return open_path(point, &fd, &ignored) < 0 ? -1 : fd;
-	if (remains->owner != (uid_t)-1 && identity_find(remains->owner, &owner, &ignored) == 0 &&
-	    identity_open(&owner, open_path, point, &fd, &ignored) == 0)
+	if (unmounting->owner &&
+	    identity_open(unmounting->owner, open_path, point, &fd, &ignored) == 0)
 		return fd;
 	if (ignored.code == EX_TEMPFAIL ||
 	    identity_open(&root, open_path, point, &fd, &ignored) < 0)
@@ -85,9 +102,9 @@ static int open_point(const struct remains *remains, const char *point)
 }
 
 /* By the working directory, for a name could lead elsewhere by now and /proc may not be there. */
-static int unmount_one(const struct remains *remains, const struct mount_entry *entry)
+static int unmount_one(const struct unmounting *unmounting, const struct mount_entry *entry)
 {
-	_cleanup_close_ int fd = open_point(remains, entry->point);
+	_cleanup_close_ int fd = open_point(unmounting, entry->point);
 	int result;
 
 	if (fd < 0 || mount_id(fd) != entry->id || fchdir(fd) < 0)
@@ -99,43 +116,28 @@ static int unmount_one(const struct remains *remains, const struct mount_entry *
 }
 
 /* Last mounted, first unmounted. Returns how many went. */
-static size_t unmount_round(const struct remains *remains, const struct mount_list *list)
+static size_t unmount_round(const struct unmounting *unmounting, const struct mount_list *list)
 {
 	size_t done = 0;
 
 	for (size_t i = list->count; i-- > 0;)
-		if (matches(remains, &list->items[i]) && unmount_one(remains, &list->items[i]) == 0)
+		if (matches(unmounting->remains, &list->items[i]) &&
+		    unmount_one(unmounting, &list->items[i]) == 0)
 			done++;
 	return done;
 }
 
-static int unmount_here(const struct remains *remains, struct error *err)
+static int unmount_here(const struct unmounting *unmounting, struct error *err)
 {
 	for (int i = 0; i < ROUNDS; i++) {
 		_cleanup_mounts_ struct mount_list list = {0};
 
 		if (mount_list_load("/proc/self/mountinfo", &list, err) < 0)
 			return -1;
-		if (!unmount_round(remains, &list))
+		if (!unmount_round(unmounting, &list))
 			return 0;
 	}
 	return 0;
-}
-
-/* In a namespace of somebody else's: what cannot be unmounted there (locked by its owner) stays. */
-static void unmount_there(const struct remains *remains, int namespace,
-			  const struct mount_list *list)
-{
-	pid_t child = fork();
-
-	if (child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (setns(namespace, CLONE_NEWNS) == 0)
-			(void)unmount_round(remains, list);
-		_exit(0);
-	}
-	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
-		;
 }
 
 /* The namespaces that were seen already. */
@@ -202,19 +204,63 @@ static void visit(const struct remains *remains,
 	}
 }
 
+/*
+ * A child in a namespace of somebody else's, who decides what lies there: all are started before
+ * any is waited for. What cannot be unmounted (locked by its owner) stays.
+ */
 static void unmount_visited(const struct remains *remains, pid_t pid, int namespace,
 			    const struct mount_list *list, void *data)
 {
+	struct unmounting *unmounting = data;
+	pid_t child = fork();
+
+	(void)remains;
 	(void)pid;
-	(void)data;
-	unmount_there(remains, namespace, list);
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		process_let_go(&namespace);
+		if (setns(namespace, CLONE_NEWNS) == 0)
+			(void)unmount_round(unmounting, list);
+		_exit(0);
+	}
+	if (child > 0)
+		pids_add(&unmounting->children, child);
+}
+
+/* One that a file system does not answer is left: the kernel may not even let it be killed. */
+static void reap(const struct pids *children)
+{
+	_cleanup_close_ int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	const struct itimerspec limit = {.it_value.tv_sec = FOREIGN_TIMEOUT};
+
+	if (timer >= 0)
+		(void)timerfd_settime(timer, 0, &limit, NULL);
+	for (size_t i = 0; i < children->count; i++) {
+		_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, children->items[i], 0);
+		struct pollfd wait[] = {{.fd = fd, .events = POLLIN},
+					{.fd = timer, .events = POLLIN}};
+
+		if (poll(wait, ARRAY_SIZE(wait), FOREIGN_TIMEOUT * 1000) > 0 && wait[0].revents)
+			waitpid(children->items[i], NULL, 0);
+		else
+			kill(children->items[i], SIGKILL);
+	}
 }
 
 int everywhere_unmount(const struct remains *remains, struct error *err)
 {
-	if (unmount_here(remains, err) < 0)
+	_cleanup_(unmounting_done) struct unmounting unmounting = {.remains = remains};
+	struct identity owner;
+
+	if (remains->owner != (uid_t)-1) {
+		if (identity_find(remains->owner, &owner, err) < 0)
+			return -1;
+		unmounting.owner = &owner;
+	}
+	if (unmount_here(&unmounting, err) < 0)
 		return -1;
-	visit(remains, unmount_visited, NULL);
+	visit(remains, unmount_visited, &unmounting);
+	reap(&unmounting.children);
 	return 0;
 }
 

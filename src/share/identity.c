@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/process.h"
 #include "base/text.h"
 
 #define TIMEOUT_MS 30000
@@ -125,6 +126,7 @@ static _Noreturn void run_child(const struct identity *identity,
 	int result = -1;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	process_let_go(&socket);
 	if (become(identity) < 0)
 		error_errno(&err, EX_OSERR, "cannot become the user %u", identity->uid);
 	else

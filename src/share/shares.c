@@ -452,29 +452,3 @@ int shares_grow(const struct share_set *set, struct error *err)
 			return -1;
 	return 0;
 }
-
-int shares_adopt(const struct share_set *set, const char *id, struct error *err)
-{
-	_cleanup_images_ struct image_list list = {0};
-	_cleanup_free_ char *identity = NULL;
-	struct identity owner;
-
-	if (identity_find(set->owner, &owner, err) < 0 ||
-	    target_identify(&owner, set->directory, &identity, err) < 0 ||
-	    image_list_load(set->owner, &list, err) < 0)
-		return -1;
-	for (size_t i = 0; i < list.count; i++) {
-		struct description *description = &list.items[i];
-		_cleanup_close_ int fd = -1;
-
-		if (!text_equal(description->id, id))
-			continue;
-		if (image_open(description, &fd, err) < 0)
-			return -1;
-		text_replace(&description->directory, set->directory);
-		text_replace(&description->identity, identity);
-		text_replace(&description->sandbox, set->name);
-		return image_describe(description, err);
-	}
-	return error_set(err, EX_NOINPUT, "there is no image %.64s", id);
-}

@@ -55,7 +55,8 @@ MUST_CHECK int shares_owner(const char *name, bool *ret_found, uid_t *ret_owner,
 
 /*
  * Gives image @id of the set's owner to the project of the set: its directory is another now.
- * EX_NOINPUT when there is none, EX_TEMPFAIL while it is in use.
+ * EX_NOINPUT when there is none, EX_TEMPFAIL while it is in use, EX_CANTCREAT when that project has
+ * an image of the same share.
  */
 MUST_CHECK int shares_adopt(const struct share_set *set, const char *id, struct error *err);
 

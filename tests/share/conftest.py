@@ -239,9 +239,13 @@ def made(lab, name="a", *shares, **options):
         sandbox.down()
 
 
-def refused(sandbox, code, *words):
-    """`prepare` must fail so, and leave nothing."""
-    result = sandbox.hook("prepare", check=False)
+def refused(sandbox, code, *words, without=None):
+    """`prepare` must fail so, and leave nothing. @without: on a host whose kernel has not got that (see without.py)."""
+    if without:
+        result = sandbox.lab.host.run("/usr/bin/python3", HERE / "without.py", without, HOOK, f"migrant-{sandbox.name}", "prepare",
+                                      "begin", "-", input=sandbox.xml, check=False)
+    else:
+        result = sandbox.hook("prepare", check=False)
     assert f"migrant-hook: [{code}]" in result.stderr, result.stderr
     for word in words:
         assert word in result.stderr, result.stderr

@@ -3,13 +3,15 @@
 import errno
 import os
 import resource
+import signal
 import stat
+import subprocess
 import threading
 import time
 
 import pytest
 
-from conftest import IMAGES, MIB, Sandbox, end, made, mounts, nothing_new, refused as hook_refuses, running, share, until, worker_of
+from conftest import HERE, IMAGES, MIB, Sandbox, end, made, mounts, nothing_new, refused as hook_refuses, running, share, until, worker_of
 from lab import Machine, child_of, stop
 from virtiofs import INIT, ROOT, Refused, refused
 
@@ -421,6 +423,42 @@ def test_nothing_stays_with_a_neighbour(lab, propagation):
                 assert f" {device} " not in open(f"/proc/{process}/mountinfo").read()
             assert lab.host.run("losetup", f"/dev/loop{device[2:]}", check=False).returncode != 0
         stop(neighbour)
+
+
+def test_who_keeps_a_copy_of_the_mount_is_named(lab):
+    """A user's namespace with mounts that do not propagate, which even root cannot take out of it."""
+    a = Sandbox(lab, "a", share()).make_project()
+    a.hook("prepare")
+    neighbour = lab.host.spawn("unshare", "-Urm", "--propagation", "private", "sleep", "1000", user="other")
+    until(lambda: open(f"/proc/{child_of(neighbour)}/comm").read() == "sleep\n")
+    a.hook("release", "end")
+    assert mounts(lab) == []
+    assert "(sleep) has it mounted" in a.helper("unmount", "a").stdout
+    hook_refuses(a, 75, "(sleep) has it mounted", "end what uses it")
+    stop(neighbour)
+    with made(lab) as a:
+        assert a.sh("echo x >x; cat x").stdout == "x\n"
+
+
+def test_a_namespace_that_hangs_holds_nobody_up(lab):
+    """Whoever makes a mount where one of ours was, behind a file system that does not answer."""
+    a = Sandbox(lab, "a", share()).make_project()
+    a.hook("prepare")
+    hanging = lab.host.spawn("unshare", "-m", "--propagation", "private", "sh", "-ec", """
+        /usr/bin/python3 "$1" /run/migrant/a 0 squash & pid=$!
+        while ! mkdir /run/migrant/a/shares; do sleep 0.1; done
+        mkdir /run/migrant/a/shares/0; mount -t tmpfs tmpfs /run/migrant/a/shares/0
+        kill -STOP $pid; echo ready; wait""", "sh", HERE / "fusefs.py", stdout=subprocess.PIPE, text=True)
+    try:
+        for line in hanging.stdout:
+            if line == "ready\n":
+                break
+        a.down()
+        assert mounts(lab) == []
+    finally:
+        for pid in open(f"/proc/{child_of(hanging)}/task/{child_of(hanging)}/children").read().split():
+            os.kill(int(pid), signal.SIGKILL)
+        stop(hanging)
 
 
 def test_killing_virtiofsd_is_an_error_and_no_directory(lab):

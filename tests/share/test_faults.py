@@ -1,5 +1,6 @@
 """What can be wrong around a share: each with the error that says what to do."""
 
+import contextlib
 import json
 import os
 import signal
@@ -59,6 +60,17 @@ def test_a_copied_project_does_not_take_them_unasked(used):
     b.helper("share-adopt", identity, input=b.metadata())
     with made(lab, "a", share(), directory="/home/dev/sub/a") as b:
         assert b.sh("cat kept").stdout == "kept"
+
+
+def test_a_share_does_not_get_a_second_image(used):
+    lab = used.lab
+    with made(lab, "b") as b:
+        pass
+    identity = b.image().rsplit("/")[-1].removesuffix(".img")
+    result = used.helper("share-adopt", identity, input=used.metadata(), check=False)
+    assert "[73]" in result.stderr and "has an image already" in result.stderr and "storage --delete" in result.stderr
+    with made(lab) as a:
+        assert a.sh("cat kept").stdout == "kept"
 
 
 def test_another_project_in_the_same_place(used):
@@ -168,6 +180,33 @@ def test_a_share_is_one_sandboxs(used):
         assert [p for p, _, _ in mounts(used.lab)] == ["/run/migrant/a/shares/0", "/home/dev/a/work"]
 
 
+def spawn_hook(sandbox, operation="prepare"):
+    hook = sandbox.lab.host.spawn("/usr/sbin/migrant-hook", f"migrant-{sandbox.name}", operation, "begin", "-",
+                                  stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    hook.stdin.write(sandbox.xml)
+    hook.stdin.close()
+    hook.stdin = None
+    return hook
+
+
+def test_two_at_once_on_one_share(lab):
+    """One has it, the other is told; both want it, and neither has half of it."""
+    a = Sandbox(lab, "a", share()).make_project()
+    b = Sandbox(lab, "b", share(), directory=a.directory)
+    for _ in range(5):
+        hooks = {sandbox: spawn_hook(sandbox) for sandbox in (a, b)}
+        errors = {sandbox: hook.communicate(timeout=120)[1] for sandbox, hook in hooks.items()}
+        won = [sandbox for sandbox, hook in hooks.items() if hook.returncode == 0]
+        assert len(won) == 1, errors
+        lost = b if won == [a] else a
+        assert any(f"migrant-hook: [{code}]" in errors[lost] for code in (73, 75, 77)), errors
+        assert [p for p, _, _ in mounts(lab)] == [f"/run/migrant/{won[0].name}/shares/0", a.path()]
+        for sandbox in (a, b):
+            sandbox.hook("release", "end")
+        assert mounts(lab) == []
+    assert len(descriptions(lab, a.uid)) == 1
+
+
 def test_growing_and_not_shrinking(used):
     lab = used.lab
     with made(lab, "a", share(size=256 * MIB)) as a:
@@ -204,6 +243,22 @@ def test_reserve_on_a_full_disk(lab):
         lab.host.run("umount", "-l", "/var/lib/migrant")
 
 
+@pytest.mark.parametrize("without, words", [
+    ("user namespaces", ["gives no user namespace", "sysctl user.max_user_namespaces"]),
+    ("mount_setattr", ["Linux 5.14"]),
+    ("ext4", ["the kernel cannot mount ext4"]),
+])
+@pytest.mark.parametrize("first", [True, False], ids=["at first", "later"])
+def test_a_kernel_that_cannot(lab, without, words, first):
+    a = Sandbox(lab, "a", share()).make_project()
+    if not first:
+        with made(lab, "a"):
+            pass
+    refused(a, 69, *words, without=without)
+    with made(lab, "a") as a:
+        assert a.sh("echo x >x; cat x").stdout == "x\n"
+
+
 def test_no_loop_device_is_free(lab):
     a = Sandbox(lab, "a", share()).make_project()
     lab.host.sh("mount -t tmpfs tmpfs /mnt && mkdir /mnt/dev && cp -a /dev/null /dev/zero /dev/urandom /dev/net /dev/loop-control /mnt/dev/ "
@@ -218,22 +273,39 @@ def test_no_loop_device_is_free(lab):
         a.virtiofs.file("x", b"x")
 
 
-def test_a_file_system_that_root_cannot_look_into(lab):
-    uid = int(lab.host.run("id", "-u", "dev").stdout)
+@contextlib.contextmanager
+def fuse(lab, *options):
+    """A FUSE file system of the user's at /srv/fuse."""
+    uid = lab.host.run("id", "-u", "dev").stdout.strip()
     lab.host.run("mkdir", "-p", "/srv/fuse")
-    server = lab.host.spawn("/usr/bin/python3", HERE / "fusefs.py", "/srv/fuse", str(uid), stdout=subprocess.PIPE, text=True)
+    server = lab.host.spawn("/usr/bin/python3", HERE / "fusefs.py", "/srv/fuse", uid, *options, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout.readline() == "mounted\n"
-        assert lab.host.run("ls", "/srv/fuse", check=False).returncode != 0  # the control: root sees nothing
+        yield server
+    finally:
+        stop(server)
+        lab.host.run("umount", "-l", "/srv/fuse")
+
+
+@pytest.mark.parametrize("options", [[], ["squash"]], ids=["FUSE", "as NFS with root squashed"])
+def test_a_file_system_that_root_cannot_look_into(lab, options):
+    with fuse(lab, *options):
+        assert lab.host.run("ls", "/srv/fuse/project", check=False).returncode != 0  # the control: root may not
+        assert lab.host.run("mkdir", "/srv/fuse/project/x", check=False).returncode != 0
         assert lab.host.run("ls", "/srv/fuse/project", user="dev").returncode == 0
         with running(lab, "a", share(), directory="/srv/fuse/project") as a:
             a.virtiofs.file("x", b"x", uid=0)
             assert lab.host.sh(f"cd {a.path()}; cat x; stat -c %U x", user="dev").stdout == "xdev\n"
             assert a.drift() == []
         assert mounts(lab) == []
-    finally:
-        stop(server)
-        lab.host.run("umount", "-l", "/srv/fuse")
+
+
+def test_a_file_system_that_does_not_answer_holds_nobody_up(lab):
+    """Whoever looks there as the user hangs in the kernel, where nothing can end it, and has nothing that others wait for."""
+    with fuse(lab):
+        refused(Sandbox(lab, "a", share(), directory="/srv/fuse/stuck"), 75, "the file system of the project does not answer")
+        with made(lab, "b") as b:
+            assert b.sh("echo x >x; cat x").stdout == "x\n"
 
 
 # -- when it goes ------------------------------------------------------------------------------------
