@@ -16,6 +16,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "box/pool.h"
+#include "command/tunnel_file.h"
 
 #define GIB	     (UINT64_C(1) << 30)
 #define SPACE_LITTLE (UINT64_C(20) * GIB) /* a sandbox's default disk */
@@ -216,39 +217,14 @@ static void space_check(struct host_finding *found)
 			     "a box takes about 1 GiB, a sandbox up to the size of its disk");
 }
 
-static bool kernel_has_wireguard(void)
-{
-	static const char *const lists[] = {"modules.dep", "modules.builtin"};
-	struct utsname kernel;
-
-	if (access("/sys/module/wireguard", F_OK) == 0)
-		return true;
-	for (size_t i = 0; uname(&kernel) == 0 && i < ARRAY_SIZE(lists); i++) {
-		_cleanup_free_ char *path =
-			text_format("/lib/modules/%s/%s", kernel.release, lists[i]);
-		_cleanup_error_ struct error err = ERROR_INIT;
-		_cleanup_free_ char *text = NULL;
-
-		if (file_read(AT_FDCWD, path, 16 << 20, &text, NULL, &err) == 0 &&
-		    strstr(text, "/wireguard.ko"))
-			return true;
-	}
-	return false;
-}
-
 static void wireguard_check(struct host_finding *found)
 {
-	_cleanup_free_ char *program = process_find("wireguard-go");
+	_cleanup_error_ struct error err = ERROR_INIT;
 
-	if (kernel_has_wireguard())
-		return finding_set(found, HOST_OK, "the kernel has WireGuard");
-	if (program)
-		return finding_set(found, HOST_OK, "%s stands in for the kernel's WireGuard",
-				   program);
-	finding_set(found, HOST_WARNING,
-		    "neither the kernel's WireGuard nor wireguard-go is there: "
-		    "no tunnels");
-	finding_hint(found, "Debian: apt-get install wireguard-go");
+	if (tunnel_check_programs(&err) == 0)
+		return finding_set(found, HOST_OK, "tunnels are made by %s", tunnel_backend());
+	finding_set(found, HOST_WARNING, "no tunnels: %s", err.message);
+	finding_hint(found, "%s", err.hint);
 }
 
 const struct host_item host_checks[] = {

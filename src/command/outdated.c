@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "command/policy_state.h"
 #include "command/shares.h"
+#include "command/tunnel_state.h"
 #include "config/keys.h"
 #include "domain/domain_xml.h"
 
@@ -92,6 +93,8 @@ static void compare_machine(struct lines *lines, const struct config *config,
 	if (facts->shares_differ)
 		add(lines, text_dup("its shares are not those of the Migrantfile: "
 				    "'migrant reload' takes these"));
+	if (facts->tunnel_differs)
+		add(lines, text_dup(TUNNEL_OUTDATED));
 	if (facts->policy_differs)
 		add(lines, text_dup(POLICY_OUTDATED));
 }
@@ -148,6 +151,7 @@ char **outdated_find(const struct project *project)
 	if (virDomainGetBlockInfo(domain->handle, DOMAIN_DISK_TARGET, &block, 0) == 0)
 		facts.disk = block.capacity;
 	facts.policy_differs = policy_is_outdated(project);
+	facts.tunnel_differs = tunnel_is_outdated(project);
 	facts.shares_differ = !shares_are_current(&project->config, &domain->definition.metadata);
 	return outdated_compare(&project->config, &domain->definition, &facts);
 }

@@ -13,7 +13,7 @@ struct outdated_facts {
 	bool runs;	       /* or is paused, or its memory is saved: it goes on as it is */
 	uint32_t cpus;	       /* as it runs */
 	uint64_t memory, disk; /* bytes; disk 0: not known */
-	bool policy_differs, shares_differ;
+	bool policy_differs, tunnel_differs, shares_differ;
 };
 
 /*

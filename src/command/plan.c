@@ -57,7 +57,7 @@ static int list_policy(const struct up *up, json_object *words, struct error *er
 
 	if (policy_wire(&up->project, &wire, err) < 0)
 		return -1;
-	policy_from_config(&up->project.config.network, &policy);
+	policy_from_config(&up->project.config, up->wireguard, &policy);
 	policy_describe(&policy, &wire, &text);
 	rest = text.text;
 	while ((line = strsep(&rest, "\n")) && *line) {

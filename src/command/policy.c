@@ -11,6 +11,7 @@
 #include "command/helper.h"
 #include "command/policy_from_config.h"
 #include "command/policy_state.h"
+#include "command/tunnel_file.h"
 #include "hook/protocol.h"
 
 struct view {
@@ -38,17 +39,25 @@ static int find_in_force(struct view *view, struct error *err)
 	return policy_in_force(&record, &view->policy, err);
 }
 
+/* What is in force is shown also when the tunnel's file cannot be read any more. */
 static int view_open(struct view *view, const struct invocation *invocation, struct error *err)
 {
+	const struct config *config = &view->project.config;
+	_cleanup_error_ struct error unknown = ERROR_INIT;
+
 	if (project_open(&view->project, invocation, err) < 0 ||
 	    policy_wire(&view->project, &view->wire, err) < 0)
 		return -1;
-	policy_from_config(&view->project.config.network, &view->migrantfile);
 	view->runs = policy_is_in_force(&view->project);
-	if (view->runs)
-		return find_in_force(view, err);
-	view->policy = view->migrantfile;
-	return 0;
+	if (!view->runs) {
+		if (policy_wanted(config, &view->migrantfile, err) < 0)
+			return -1;
+		view->policy = view->migrantfile;
+		return 0;
+	}
+	if (policy_wanted(config, &view->migrantfile, &unknown) < 0)
+		policy_from_config(config, NULL, &view->migrantfile);
+	return find_in_force(view, err);
 }
 
 /* The rules as the kernel has them, from the helper. */
@@ -141,6 +150,7 @@ static void print_json(const struct view *view, const char *words, const char *r
 	add(root, "isolate", json_object_new_boolean(policy->isolate));
 	add(root, "ipv6", json_object_new_string(policy->ipv6 ? "nat" : "off"));
 	add(root, "egress", json_object_new_string(policy_egress_name(policy->egress)));
+	add(root, "tunnel", json_object_new_boolean(policy->tunnel));
 	add(root, "dns", list_dns(policy));
 	add(root, "allow", list_allow(policy));
 	add(root, "ports", policy_ports_json(policy));

@@ -44,11 +44,32 @@ static struct policy_grant grant_of(const struct config_allow *allow)
 	};
 }
 
-void policy_from_config(const struct config_network *network, struct policy *ret_policy)
+/*
+ * A tunnel that carries IPv6 brings it, unless the Migrantfile says otherwise. One that does not
+ * leaves none, for there is no other way out, but to what is allowed outside of it.
+ */
+static bool has_ipv6(const struct config *config, const struct wireguard *wireguard)
 {
+	const struct config_network *network = &config->network;
+
+	if (!config->wireguard || !wireguard)
+		return network->ipv6_nat;
+	if (wireguard_carries(wireguard, AF_INET6))
+		return network->ipv6_nat || !config_position(config, "network.ipv6").line;
+	for (size_t i = 0; i < network->allow_count; i++)
+		if (network->allow[i].address.family == AF_INET6 && !network->allow[i].via_tunnel)
+			return network->ipv6_nat;
+	return false;
+}
+
+void policy_from_config(const struct config *config, const struct wireguard *wireguard,
+			struct policy *ret_policy)
+{
+	const struct config_network *network = &config->network;
 	struct policy policy = {
 		.isolate = network->isolate,
-		.ipv6 = network->ipv6_nat,
+		.ipv6 = has_ipv6(config, wireguard),
+		.tunnel = config->wireguard != NULL,
 		.egress = network->egress == EGRESS_OPEN ? POLICY_EGRESS_OPEN : POLICY_EGRESS_NONE,
 		.limits = {.connections = network->limit_connections,
 			   .new_per_second = network->limit_new_per_second,

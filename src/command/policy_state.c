@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "command/policy_from_config.h"
+#include "command/tunnel_file.h"
 #include "network/choose.h"
 
 bool policy_is_in_force(const struct project *project)
@@ -38,10 +38,11 @@ bool policy_is_outdated(const struct project *project)
 
 	if (!policy_is_in_force(project) || !project->has_file ||
 	    record_load(project->config.name, &record, &ignored) < 0 ||
-	    policy_in_force(&record, &in_force, &ignored) < 0)
+	    policy_in_force(&record, &in_force, &ignored) < 0 ||
+	    policy_wanted(&project->config, &wanted, &ignored) < 0)
 		return false;
-	policy_from_config(&project->config.network, &wanted);
-	return !policy_equal(&in_force, &wanted);
+	/* A tunnel is not changed by reloading: tunnel_is_outdated() tells. */
+	return wanted.tunnel == in_force.tunnel && !policy_equal(&in_force, &wanted);
 }
 
 int policy_wire(const struct project *project, struct wire *ret_wire, struct error *err)

@@ -16,6 +16,7 @@
 #include "command/policy_check.h"
 #include "command/policy_from_config.h"
 #include "command/policy_state.h"
+#include "command/tunnel_file.h"
 #include "command/up.h"
 #include "domain/libvirt.h"
 #include "domain/live.h"
@@ -123,6 +124,38 @@ static int apply(const struct project *project, const struct metadata *live,
 	return store(project, &project->domain.definition.metadata, LIVE_DEFINITION, wanted, err);
 }
 
+/* A running guest keeps its tunnel: another one, or none, is another start. */
+static int check_same_tunnel(const struct config *config, const struct wireguard *wireguard,
+			     const struct metadata *live, struct error *err)
+{
+	char identity[WIREGUARD_IDENTITY_LENGTH + 1] = "";
+
+	if (config->wireguard)
+		wireguard_identity(wireguard, identity);
+	if (text_equal(identity, live->tunnel.identity))
+		return 0;
+	error_set(err, EXIT_STATE,
+		  !tunnel_is_set(&live->tunnel)
+			  ? "the sandbox runs without the tunnel that it should have"
+		  : config->wireguard ? "the sandbox runs in another tunnel than this one"
+				      : "the sandbox runs in a tunnel that it should not have");
+	return error_hint(err, "'migrant reload' starts it anew, in the tunnel of the Migrantfile");
+}
+
+static int find_wanted(const struct config *config, const struct metadata *live,
+		       struct policy *ret_policy, struct error *err)
+{
+	_cleanup_wireguard_ struct wireguard wireguard = {0};
+
+	if (config->wireguard && (tunnel_file_load(config, &wireguard, NULL, err) < 0 ||
+				  tunnel_file_check(config, &wireguard, err) < 0))
+		return -1;
+	if (check_same_tunnel(config, &wireguard, live, err) < 0)
+		return -1;
+	policy_from_config(config, config->wireguard ? &wireguard : NULL, ret_policy);
+	return 0;
+}
+
 static int reload_policy(const struct invocation *invocation, struct error *err)
 {
 	_cleanup_project_ struct project project = PROJECT_INIT;
@@ -132,9 +165,9 @@ static int reload_policy(const struct invocation *invocation, struct error *err)
 	if (open_running(&project, invocation, err) < 0 ||
 	    live_metadata(project.domain.handle, &live, err) < 0 ||
 	    policy_check(&project.config, &live.wire, err) < 0 ||
+	    find_wanted(&project.config, &live, &wanted, err) < 0 ||
 	    find_before(&project, &live, &before, err) < 0)
 		return -1;
-	policy_from_config(&project.config.network, &wanted);
 	if (apply(&project, &live, &wanted, err) < 0)
 		return -1;
 	print_changes(&before, &wanted, &live.wire);
@@ -151,6 +184,7 @@ static int open_checked(struct project *project, const struct invocation *invoca
 	if (project_load(project, invocation, err) < 0 ||
 	    config_check_files(&project->config, err) < 0 ||
 	    config_require_built(&project->config, err) < 0 ||
+	    tunnel_file_valid(&project->config, err) < 0 ||
 	    project_lock(project, LOCK_SECONDS, err) < 0 || project_connect(project, err) < 0 ||
 	    project_find(project, err) < 0)
 		return -1;
@@ -193,6 +227,7 @@ static int reload(const struct invocation *invocation, struct error *err)
 	up_begin(&up, invocation);
 	up.timeout = (unsigned int)option_number(invocation, "timeout", UP_SECONDS);
 	up.provision = up_provision_of(invocation);
+	up.waits_for_handshake = option_switch(invocation, "handshake", true);
 	return up_run(&up, err);
 }
 
@@ -201,6 +236,7 @@ static int check_usage(const struct invocation *invocation, struct error *err)
 	if (!option_flag(invocation, "policy") ||
 	    (!option_flag(invocation, "force") &&
 	     option_values(invocation, "timeout")->count == 0 &&
+	     option_values(invocation, "handshake")->count == 0 &&
 	     option_values(invocation, "provision")->count == 0))
 		return 0;
 	error_set(err, EX_USAGE, "--policy starts nothing: it goes with no other option");
@@ -220,6 +256,7 @@ static const struct option options[] = {
 	{0, "policy", OPTION_FLAG, NULL, "apply `network:` to the running guest"},
 	{'f', "force", OPTION_FLAG, NULL, "turn the guest off instead of shutting it down"},
 	{0, "provision", OPTION_SWITCH, NULL, "provision also (or not) beyond the first start"},
+	{0, "handshake", OPTION_SWITCH, NULL, "wait (or do not) for the tunnel's peer to answer"},
 	{0, "timeout", OPTION_NUMBER, "S", "seconds to wait for the guest (600)"},
 	{0},
 };

@@ -13,6 +13,8 @@
 #include "command/policy_state.h"
 #include "command/project.h"
 #include "command/shares.h"
+#include "command/tunnel_file.h"
+#include "command/tunnel_state.h"
 
 #define LABEL_WIDTH 14
 
@@ -61,10 +63,11 @@ static void find_policy(const struct project *project, const struct record *reco
 {
 	_cleanup_error_ struct error ignored = ERROR_INIT;
 
-	if (!policy_is_in_force(project) && project->has_file)
-		policy_from_config(&project->config.network, ret_policy);
-	else if (!policy_is_in_force(project) || !record->name ||
-		 policy_in_force(record, ret_policy, &ignored) < 0)
+	if (!policy_is_in_force(project) && project->has_file) {
+		if (policy_wanted(&project->config, ret_policy, &ignored) < 0)
+			policy_from_config(&project->config, NULL, ret_policy);
+	} else if (!policy_is_in_force(project) || !record->name ||
+		   policy_in_force(record, ret_policy, &ignored) < 0)
 		*ret_policy = project->domain.definition.metadata.policy;
 }
 
@@ -87,7 +90,7 @@ static void add_policy(json_object *root, const struct project *project,
 	find_policy(project, record, &policy);
 	add(root, "isolation", json_object_new_boolean(policy.isolate));
 	add(root, "egress", json_object_new_string(policy_egress_name(policy.egress)));
-	add(root, "tunnel", NULL);
+	add(root, "tunnel", tunnel_status(project));
 	add(root, "shares", describe_shares(project));
 	add(root, "snapshots", json_object_new_array());
 	add(root, "ports", policy_ports_json(&policy));
@@ -157,6 +160,13 @@ static char *entry_line(const char *name, json_object *entry)
 	return text_dup(json_object_get_string(entry));
 }
 
+static void print_tunnel(const char *name, json_object *tunnel)
+{
+	_cleanup_free_ char *line = tunnel_line(tunnel);
+
+	print_line(name, line);
+}
+
 static void print_array(const char *name, json_object *array)
 {
 	for (size_t i = 0; i < json_object_array_length(array); i++) {
@@ -174,6 +184,8 @@ static void print_people(json_object *root)
 	{
 		if (json_object_is_type(value, json_type_array))
 			print_array(name, value);
+		else if (json_object_is_type(value, json_type_object))
+			print_tunnel(name, value);
 		else if (json_object_is_type(value, json_type_boolean))
 			print_line(name, json_object_get_boolean(value) ? "yes" : "no");
 		else

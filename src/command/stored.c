@@ -12,7 +12,6 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "command/helper.h"
-#include "command/policy_from_config.h"
 #include "command/shares.h"
 #include "domain/live.h"
 #include "network/choose.h"
@@ -144,7 +143,7 @@ static int fill_absent(const struct config *config, struct metadata *metadata, s
 	metadata->directory = text_dup(config->directory);
 	metadata->program_version = text_dup(MIGRANT_VERSION);
 	metadata->owner = getuid();
-	policy_from_config(&config->network, &metadata->policy);
+	metadata->policy = (struct policy){.isolate = true, .limits = POLICY_LIMITS_DEFAULT};
 	return wire_choose(&metadata->wire, err);
 }
 

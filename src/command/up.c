@@ -55,6 +55,16 @@ static bool mounts_shares(const struct up *up)
 	return wants_shares(up) || up->had_shares;
 }
 
+static bool wants_tunnel(const struct up *up)
+{
+	return up->wireguard && needs_start(up);
+}
+
+static bool wants_answer(const struct up *up)
+{
+	return wants_tunnel(up) && up->waits_for_handshake;
+}
+
 static bool wants_provision(const struct up *up)
 {
 	if (up->project.config.provision_count == 0)
@@ -167,6 +177,7 @@ const struct up_step up_steps[] = {
 	{STEP("hook",      NULL,            NULL,            up_hook,          NULL)},
 	{STEP("find",      NULL,            NULL,            up_find,          NULL)},
 	{STEP("policy",    NULL,            NULL,            up_policy,        NULL)},
+	{STEP("tunnel",    NULL,            NULL,            up_tunnel,        NULL)},
 	{STEP("box",       NULL,            is_started_anew, up_box,           NULL)},
 	{STEP("preflight", NULL,            is_started_anew, up_preflight,     NULL)},
 	{STEP("ports",     NULL,            is_started_anew, up_ports,         NULL)},
@@ -181,9 +192,11 @@ const struct up_step up_steps[] = {
 	{STEP("keys",      what_keys,       is_fresh,        up_keys,          NULL)},
 	{STEP("seed",      what_seed,       is_fresh,        up_seed,          up_seed_undo)},
 	{STEP("define",    NULL,            is_started_anew, up_define,        NULL)},
+	{STEP("stage",     up_what_stage,   wants_tunnel,    up_stage,         NULL)},
 	{STEP("start",     what_start,      needs_start,     up_start,         up_start_undo),
 	 .message = "starting the guest"},
 	{STEP("verify",    what_verify,     NULL,            up_verify,        NULL)},
+	{STEP("handshake", up_what_answer,  wants_answer,    up_handshake,     NULL)},
 	{STEP("listen",    NULL,            NULL,            up_listen,        NULL)},
 	{STEP("resume",    what_resume,     NULL,            up_resume,        NULL)},
 	{STEP("ready",     what_ready,      NULL,            up_ready,         NULL),
@@ -202,6 +215,7 @@ void up_begin(struct up *up, const struct invocation *invocation)
 {
 	up->invocation = invocation;
 	up->timeout = UP_SECONDS;
+	up->waits_for_handshake = true;
 }
 
 void up_done(struct up *up)
@@ -213,6 +227,9 @@ void up_done(struct up *up)
 	if (up->host_key)
 		explicit_bzero(up->host_key, strlen(up->host_key));
 	free(up->host_key);
+	if (up->wireguard)
+		wireguard_done(up->wireguard);
+	free(up->wireguard);
 	free(up->key);
 	free(up->public_key);
 	free_list(up->folders);
@@ -300,11 +317,13 @@ static int run(const struct invocation *invocation, struct error *err)
 	up_begin(&up, invocation);
 	up.timeout = (unsigned int)option_number(invocation, "timeout", UP_SECONDS);
 	up.provision = up_provision_of(invocation);
+	up.waits_for_handshake = option_switch(invocation, "handshake", true);
 	return up_run(&up, err);
 }
 
 static const struct option options[] = {
 	{0, "provision", OPTION_SWITCH, NULL, "provision also (or not) beyond the first start"},
+	{0, "handshake", OPTION_SWITCH, NULL, "wait (or do not) for the tunnel's peer to answer"},
 	{0, "timeout", OPTION_NUMBER, "S", "seconds to wait for the guest (600)"},
 	{0},
 };

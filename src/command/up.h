@@ -8,6 +8,7 @@
 #include "command/project.h"
 #include "domain/accel.h"
 #include "domain/streams.h"
+#include "tunnel/wireguard.h"
 
 enum up_provision { UP_PROVISION_FIRST, UP_PROVISION_NEVER, UP_PROVISION_ALWAYS };
 
@@ -15,6 +16,7 @@ struct up {
 	const struct invocation *invocation;
 	unsigned int timeout; /* seconds for the guest to come up */
 	enum up_provision provision;
+	bool waits_for_handshake;
 
 	struct project project; /* its domain's definition becomes what will be defined */
 	virStoragePoolPtr pool;
@@ -27,6 +29,9 @@ struct up {
 	bool had_shares; /* as it ran last */
 	char **folders;	 /* of shares, made by this run, outermost first */
 	size_t folder_count;
+
+	struct wireguard *wireguard; /* the tunnel's file; NULL: no tunnel */
+	struct tunnel tunnel;	     /* its public facts */
 
 	enum domain_accel accel;
 	char *key, *public_key;
@@ -114,6 +119,13 @@ int up_folders_undo(struct up *up, struct error *err);
 int up_mount_shares(struct up *up, struct error *err);
 char *up_what_folders(const struct up *up);
 char *up_what_shares(const struct up *up);
+
+/* The tunnel (up_tunnel.c). */
+int up_tunnel(struct up *up, struct error *err);
+int up_stage(struct up *up, struct error *err);
+int up_handshake(struct up *up, struct error *err);
+char *up_what_stage(const struct up *up);
+char *up_what_answer(const struct up *up);
 
 /* Running (up_run.c). */
 int up_clear(struct up *up, struct error *err);

@@ -57,7 +57,8 @@ static void update_metadata(struct up *up)
 
 	metadata->version = METADATA_VERSION;
 	text_replace(&metadata->program_version, MIGRANT_VERSION);
-	policy_from_config(&up->project.config.network, &metadata->policy);
+	policy_from_config(&up->project.config, up->wireguard, &metadata->policy);
+	metadata->tunnel = up->tunnel;
 	shares_from_config(&up->project.config, metadata);
 }
 

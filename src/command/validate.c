@@ -1,9 +1,10 @@
-/* `migrant validate`: reads the Migrantfile and changes nothing. */
+/* `migrant validate`: reads the Migrantfile, and the tunnel's file, and changes nothing. */
 #include "command/command.h"
 
 #include <stdio.h>
 
 #include "base/text.h"
+#include "command/tunnel_file.h"
 #include "config/config.h"
 
 static int run(const struct invocation *invocation, struct error *err)
@@ -12,7 +13,7 @@ static int run(const struct invocation *invocation, struct error *err)
 	_cleanup_free_ char *file = NULL;
 
 	if (config_load(invocation->directory, &config, err) < 0 ||
-	    config_check_files(&config, err) < 0)
+	    config_check_files(&config, err) < 0 || tunnel_file_valid(&config, err) < 0)
 		return -1;
 	file = text_escape(config.file, strlen(config.file), false);
 	printf("%s: valid\n", file);

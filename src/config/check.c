@@ -150,6 +150,17 @@ static bool allow_collides(const struct config_allow *a, const struct config_all
 	return address_equal(&a->address, &b->address) && (same_port || any_port);
 }
 
+/* Why both cannot be, or NULL. With a tunnel a route leads to an address, whatever the port. */
+static const char *allow_quarrels(const struct config_allow *a, const struct config_allow *b)
+{
+	if (allow_collides(a, b))
+		return "claims the same as the rule";
+	if (a->kind != ALLOW_HOST && b->kind != ALLOW_HOST && a->via_tunnel != b->via_tunnel &&
+	    address_equal(&a->address, &b->address))
+		return "leads to the same address by another way than the rule";
+	return NULL;
+}
+
 static int check_allow(const struct config *config, struct error *err)
 {
 	const struct config_network *network = &config->network;
@@ -157,16 +168,13 @@ static int check_allow(const struct config *config, struct error *err)
 	for (size_t i = 0; i < network->allow_count; i++) {
 		const struct config_allow *allow = &network->allow[i];
 
-		if (allow->address.family == AF_INET6 && !network->ipv6_nat) {
-			config_error(config, allow->position, err,
-				     "an IPv6 address, but the guest has no IPv6");
-			return error_hint(err, "'ipv6: nat' gives it IPv6");
+		for (size_t j = 0; j < i; j++) {
+			const char *why = allow_quarrels(&network->allow[j], allow);
+
+			if (why)
+				return config_error(config, allow->position, err, "%s in line %u",
+						    why, network->allow[j].position.line);
 		}
-		for (size_t j = 0; j < i; j++)
-			if (allow_collides(&network->allow[j], allow))
-				return config_error(config, allow->position, err,
-						    "claims the same as the rule in line %u",
-						    network->allow[j].position.line);
 	}
 	return 0;
 }
@@ -207,18 +215,6 @@ static int check_egress(const struct config *config, struct error *err)
 	return 0;
 }
 
-static int check_dns(const struct config *config, struct error *err)
-{
-	for (size_t i = 0; i < config->network.dns_count; i++) {
-		if (config->network.dns[i].family == AF_INET || config->network.ipv6_nat)
-			continue;
-		config_error(config, config->positions[KEY_NETWORK_DNS], err,
-			     "an IPv6 resolver, but the gateway has no IPv6");
-		return error_hint(err, "'ipv6: nat' gives it IPv6");
-	}
-	return 0;
-}
-
 static int check_boot(const struct config *config, struct error *err)
 {
 	if (config->kernel_image && config->boot != BOOT_AUTO && config->boot != BOOT_KERNEL)
@@ -229,20 +225,51 @@ static int check_boot(const struct config *config, struct error *err)
 	return 0;
 }
 
+/* A tunnel may bring IPv6, when nothing is said about it; which one does is seen in its file. */
+static bool may_have_ipv6(const struct config *config)
+{
+	return config->network.ipv6_nat ||
+	       (config->wireguard && !config->positions[KEY_NETWORK_IPV6].line);
+}
+
+static int check_ipv6(const struct config *config, struct error *err)
+{
+	const struct config_network *network = &config->network;
+	static const char hint[] = "'ipv6: nat' gives it IPv6";
+
+	if (may_have_ipv6(config))
+		return 0;
+	for (size_t i = 0; i < network->allow_count; i++) {
+		if (network->allow[i].address.family != AF_INET6)
+			continue;
+		config_error(config, network->allow[i].position, err,
+			     "an IPv6 address, but the guest has no IPv6");
+		return error_hint(err, hint);
+	}
+	for (size_t i = 0; i < network->dns_count; i++) {
+		if (network->dns[i].family != AF_INET6)
+			continue;
+		config_error(config, config->positions[KEY_NETWORK_DNS], err,
+			     "an IPv6 resolver, but the gateway has no IPv6");
+		return error_hint(err, hint);
+	}
+	return 0;
+}
+
 int config_check_tunnel(const struct config *config, struct error *err)
 {
 	for (size_t i = 0; i < config->network.allow_count; i++)
 		if (config->network.allow[i].via_tunnel && !config->wireguard)
 			return config_error(config, config->network.allow[i].position, err,
 					    "'via tunnel', but there is no tunnel ('wireguard')");
-	return 0;
+	return check_ipv6(config, err);
 }
 
 int config_check(const struct config *config, struct error *err)
 {
 	if (check_boot(config, err) < 0 || check_shares(config, err) < 0 ||
 	    check_allow(config, err) < 0 || check_ports(config, err) < 0 ||
-	    check_egress(config, err) < 0 || check_dns(config, err) < 0)
+	    check_egress(config, err) < 0)
 		return -1;
 	/* Without a word about it the tunnel depends on a file: config_load() asks then. */
 	return config->positions[KEY_WIREGUARD].line ? config_check_tunnel(config, err) : 0;

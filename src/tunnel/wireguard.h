@@ -102,7 +102,8 @@ void wireguard_write(const struct wireguard *wireguard, struct strbuf *output);
 void wireguard_write_setconf(const struct wireguard *wireguard, bool greet, struct strbuf *output);
 
 /*
- * SHA-256 over wireguard_write(), in hex: says that two are the same and, as there are 256 random
+ * SHA-256 in hex over wireguard_write() but for the endpoints, which may be found at other
+ * addresses when a saved guest goes on: says that two are the same and, as there are 256 random
  * bits in it, nothing of the key.
  */
 #define WIREGUARD_IDENTITY_LENGTH 64

@@ -141,15 +141,25 @@ static struct slice next_word(struct slice *rest)
 	return word;
 }
 
-/* An address that one host can have. */
+static bool in_prefix(const struct address *address, const char *text)
+{
+	struct prefix prefix;
+
+	return parse_prefix(text, &prefix) == 0 && prefix_contains(&prefix, address);
+}
+
+/* One machine's, and not of a kind that only means something on a link or to the machine itself. */
 static bool is_host(const struct address *address)
 {
-	uint8_t first = address_bytes(address)[0];
+	static const char *const none[] = {
+		"0.0.0.0/8",   "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4",
+		"240.0.0.0/4", "::/8",	      "fe80::/10",	"ff00::/8",
+	};
 
-	if (address->family == AF_INET)
-		return first != 0 && first != 127 && first < 224;
-	return !IN6_IS_ADDR_UNSPECIFIED(&address->v6) && !IN6_IS_ADDR_LOOPBACK(&address->v6) &&
-	       !IN6_IS_ADDR_MULTICAST(&address->v6) && !IN6_IS_ADDR_V4MAPPED(&address->v6);
+	for (size_t i = 0; i < ARRAY_SIZE(none); i++)
+		if (in_prefix(address, none[i]))
+			return false;
+	return true;
 }
 
 static bool has_address(const struct wireguard *wireguard, const struct address *address)
@@ -225,8 +235,7 @@ static const char *read_dns(struct slice item, struct wireguard *wireguard)
 	}
 	if (parse_address(word.text, &address) < 0)
 		return "DNS takes addresses and names of domains";
-	if (!is_host(&address) ||
-	    (address.family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&address.v6)))
+	if (!is_host(&address))
 		return "no resolver can have this address";
 	for (size_t i = 0; i < wireguard->dns_count; i++)
 		if (address_equal(&wireguard->dns[i], &address))

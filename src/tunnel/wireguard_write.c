@@ -55,9 +55,22 @@ static void add_allowed(struct strbuf *output, const struct wireguard *wireguard
 		strbuf_add_char(output, '\n');
 }
 
-static void add_peers(struct strbuf *output, const struct wireguard *wireguard, bool greet)
+enum peers {
+	PEERS_AS_READ,
+	PEERS_GREETED,
+	PEERS_ANYWHERE, /* without their endpoints */
+};
+
+static void add_endpoint(struct strbuf *output, const struct wireguard_endpoint *endpoint)
 {
-	char endpoint[WIREGUARD_ENDPOINT_TEXT_MAX];
+	char text[WIREGUARD_ENDPOINT_TEXT_MAX];
+
+	if (endpoint->port)
+		strbuf_addf(output, "Endpoint = %s\n", wireguard_endpoint_format(endpoint, text));
+}
+
+static void add_peers(struct strbuf *output, const struct wireguard *wireguard, enum peers how)
+{
 
 	for (size_t i = 0; i < wireguard->peer_count; i++) {
 		const struct wireguard_peer *peer = &wireguard->peers[i];
@@ -66,11 +79,10 @@ static void add_peers(struct strbuf *output, const struct wireguard *wireguard, 
 		add_key(output, "PublicKey", &peer->public_key);
 		if (peer->has_preshared_key)
 			add_key(output, "PresharedKey", &peer->preshared_key);
-		if (peer->endpoint.port)
-			strbuf_addf(output, "Endpoint = %s\n",
-				    wireguard_endpoint_format(&peer->endpoint, endpoint));
+		if (how != PEERS_ANYWHERE)
+			add_endpoint(output, &peer->endpoint);
 		add_allowed(output, wireguard, i);
-		if (greet && peer->endpoint.port && !peer->keepalive)
+		if (how == PEERS_GREETED && peer->endpoint.port && !peer->keepalive)
 			add_number(output, "PersistentKeepalive", GREET_SECONDS);
 		add_number(output, "PersistentKeepalive", peer->keepalive);
 	}
@@ -84,7 +96,7 @@ static void begin(struct strbuf *output, const struct wireguard *wireguard)
 	add_number(output, "ListenPort", wireguard->listen_port);
 }
 
-void wireguard_write(const struct wireguard *wireguard, struct strbuf *output)
+static void add_all(struct strbuf *output, const struct wireguard *wireguard, enum peers how)
 {
 	char text[PREFIX_TEXT_MAX];
 
@@ -95,13 +107,18 @@ void wireguard_write(const struct wireguard *wireguard, struct strbuf *output)
 			    prefix_format(&wireguard->addresses[i], text));
 	for (size_t i = 0; i < wireguard->dns_count; i++)
 		strbuf_addf(output, "DNS = %s\n", address_format(&wireguard->dns[i], text));
-	add_peers(output, wireguard, false);
+	add_peers(output, wireguard, how);
+}
+
+void wireguard_write(const struct wireguard *wireguard, struct strbuf *output)
+{
+	add_all(output, wireguard, PEERS_AS_READ);
 }
 
 void wireguard_write_setconf(const struct wireguard *wireguard, bool greet, struct strbuf *output)
 {
 	begin(output, wireguard);
-	add_peers(output, wireguard, greet);
+	add_peers(output, wireguard, greet ? PEERS_GREETED : PEERS_AS_READ);
 }
 
 void wireguard_identity(const struct wireguard *wireguard,
@@ -111,7 +128,7 @@ void wireguard_identity(const struct wireguard *wireguard,
 	unsigned char digest[WIREGUARD_IDENTITY_LENGTH / 2];
 	unsigned int length = 0;
 
-	wireguard_write(wireguard, &text);
+	add_all(&text, wireguard, PEERS_ANYWHERE);
 	if (EVP_Digest(text.text, text.length, digest, &length, EVP_sha256(), NULL) != 1 ||
 	    length != sizeof(digest))
 		abort(); /* it needs nothing but memory */

@@ -62,15 +62,14 @@ static void check_network(const struct config_network *network)
 		network->limit_dns_per_second);
 }
 
-/* What the file may say, the root side takes, but for the tunnel that it has not got. */
-static void check_policy(const struct config_network *network)
+/* What the file may say, the root side takes, when there is the tunnel that it may rely on. */
+static void check_policy(const struct config *config)
 {
 	_cleanup_error_ struct error err = ERROR_INIT;
 	struct policy policy;
 
-	policy_from_config(network, &policy);
-	for (size_t i = 0; i < policy.grant_count; i++)
-		policy.grants[i].via_tunnel = false;
+	policy_from_config(config, NULL, &policy);
+	policy.tunnel = policy.ipv6 = true;
 	if (policy_validate(&policy, &err) < 0) {
 		fprintf(stderr, "%s\n", err.message);
 		abort();
@@ -96,7 +95,7 @@ static void check_config(const struct config *config)
 		check_position(config->provision[i].position);
 	}
 	check_network(&config->network);
-	check_policy(&config->network);
+	check_policy(config);
 	if (config_require_built(config, &err) < 0)
 		check_error(&err);
 }

@@ -251,8 +251,13 @@ static const struct {
 	{"network: {allow: [lan 255.255.255.255]}\n", "1:23",
 	 "255.255.255.255 is a reserved address"},
 	{"network: {allow: [lan 010.0.0.1]}\n", "1:23", "'010.0.0.1' is no address"},
-	{"network: {allow: ['lan fd00::1']}\n", "1:19",
+	{"wireguard: none\nnetwork: {allow: ['lan fd00::1']}\n", "2:19",
 	 "an IPv6 address, but the guest has no IPv6"},
+	{"wireguard: w\nnetwork: {ipv6: off, allow: ['lan fd00::1']}\n", "2:30",
+	 "an IPv6 address, but the guest has no IPv6"},
+	{"wireguard: w\nnetwork: {allow: [lan 10.0.0.1, 'forward tcp/9 to 10.0.0.1:9 via "
+	 "tunnel']}\n",
+	 "2:33", "leads to the same address by another way than the rule in line 2"},
 	{"network: {allow: [forward tcp/9 10.0.0.1:9]}\n", "1:33", "expected 'to' here"},
 	{"network: {allow: [forward tcp/9 to 10.0.0.1]}\n", "1:36",
 	 "'10.0.0.1' is no ADDRESS:PORT"},
@@ -346,7 +351,7 @@ static const struct {
 	 "cher.de' is no domain name"},
 	{"network: {dns: [127.0.0.53]}\n", "1:17",
 	 "127.0.0.53 is the gateway's own loopback, not the host's"},
-	{"network: {dns: ['2620:fe::fe']}\n", "1:16",
+	{"wireguard: none\nnetwork: {dns: ['2620:fe::fe']}\n", "2:16",
 	 "an IPv6 resolver, but the gateway has no IPv6"},
 };
 

@@ -36,7 +36,7 @@ static void from_migrantfile(const char *text, struct policy *policy)
 
 	if (config_parse("/home/dev/p", "Migrantfile", text, strlen(text), &config, &err) < 0)
 		fail_msg("%s", err.message);
-	policy_from_config(&config.network, policy);
+	policy_from_config(&config, NULL, policy);
 }
 
 #define EVERYTHING                                                         \

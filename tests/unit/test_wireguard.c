@@ -8,6 +8,7 @@
 
 #include "golden.h"
 #include "tunnel/wireguard.h"
+#include "tunnel/wireguard_state.h"
 
 #define PRIVATE "SHvC6pPtCFs4ShMXFkU7OJnd9x6FQYxSEpkEW1zmPU8="
 #define PUBLIC	"PEkWyrtX3mSQe0YVzGkGmOZDPA0TyUQPZoxjvE7JFnM="
@@ -172,6 +173,8 @@ static const struct {
 	{INTERFACE "Address = 10.8.0.2/24", "f:4", "Address: the address stands there twice"},
 	{INTERFACE "Address = 127.0.0.2", "f:4", "Address: no host can have"},
 	{INTERFACE "Address = ff02::1", "f:4", "Address: no host can have"},
+	{INTERFACE "Address = fe80::1/64", "f:4", "Address: no host can have"},
+	{INTERFACE "Address = 169.254.1.1", "f:4", "Address: no host can have"},
 	{INTERFACE "Address = " PRIVATE, "f:4", "Address: Address takes addresses"},
 	{INTERFACE "DNS = 10.8.0.1;9.9.9.9", "f:4", "DNS: DNS takes"},
 	{INTERFACE "DNS = fe80::1", "f:4", "DNS: no resolver can have"},
@@ -348,6 +351,9 @@ static void what_a_tunnel_is_known_by(void **state)
 	      &wireguard);
 	wireguard_identity(&wireguard, two);
 	assert_string_equal(one, two);
+	wireguard.peers[0].endpoint.port++; /* found elsewhere, it is the same tunnel */
+	wireguard_identity(&wireguard, two);
+	assert_string_equal(one, two);
 	wireguard.private_key.bytes[31] ^= 1;
 	wireguard_identity(&wireguard, two);
 	assert_string_not_equal(one, two);
@@ -367,6 +373,59 @@ static void nothing_is_left(void **state)
 	assert_memory_equal(&wireguard, &zero, sizeof(zero));
 }
 
+#define DUMP_TOP PRIVATE "\t" PUBLIC "\t51821\toff\n"
+#define DUMP_PEER \
+	SECOND "\t" SHARED "\t[2001:db8::7]:443\t0.0.0.0/0,::/0\t1766000000\t92\t180\t25\n"
+#define DUMP_QUIET SECOND "\t(none)\t(none)\t(none)\t0\t0\t0\toff\n"
+
+static void what_wg_says(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_free_ char *json = NULL;
+	static const char dump[] = DUMP_TOP DUMP_PEER DUMP_QUIET;
+
+	(void)state;
+	assert_int_equal(wireguard_state_format(dump, strlen(dump), "mgw1", "kernel", &json, &err),
+			 0);
+	assert_string_equal(
+		json, "{\"interface\":\"mgw1\",\"backend\":\"kernel\",\"peers\":["
+		      "{\"public_key\":\"" SECOND "\",\"endpoint\":\"[2001:db8::7]:443\","
+		      "\"allowed_ips\":[\"0.0.0.0/0\",\"::/0\"],\"latest_handshake\":1766000000,"
+		      "\"received_bytes\":92,\"sent_bytes\":180,\"keepalive\":25},"
+		      "{\"public_key\":\"" SECOND "\",\"endpoint\":null,\"allowed_ips\":[],"
+		      "\"latest_handshake\":null,\"received_bytes\":0,\"sent_bytes\":0,"
+		      "\"keepalive\":null}],\"public_key\":\"" PUBLIC "\",\"listen_port\":51821}");
+	assert_silent(json);
+}
+
+static void what_wg_would_not_say(void **state)
+{
+	static const char *const dumps[] = {
+		"",
+		"\n",
+		PRIVATE "\t" PUBLIC "\t51821\n",
+		PRIVATE "\t" PUBLIC "\t51821\toff\tmore\n",
+		PRIVATE "\tkey\t51821\toff\n",
+		PRIVATE "\t" PUBLIC "\tport\toff\n",
+		DUMP_TOP "\n",
+		DUMP_TOP SECOND "\t(none)\t(none)\t10.0.0.0/33\t0\t0\t0\toff\n",
+		DUMP_TOP SECOND "\t(none)\t(none)\t(none)\t-1\t0\t0\toff\n",
+		DUMP_TOP SECOND "\t(none)\t(none)\t(none)\t0\t0\toff\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(dumps); i++) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+		char *json = NULL;
+
+		assert_int_equal(wireguard_state_format(dumps[i], strlen(dumps[i]), "mgw1",
+							"kernel", &json, &err),
+				 -1);
+		assert_null(json);
+		assert_string_equal(err.message, "what wg says of mgw1 is not understood");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,6 +439,8 @@ int main(void)
 		cmocka_unit_test(how_many_peers),
 		cmocka_unit_test(what_a_tunnel_is_known_by),
 		cmocka_unit_test(nothing_is_left),
+		cmocka_unit_test(what_wg_says),
+		cmocka_unit_test(what_wg_would_not_say),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
