@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "command/ask.h"
 #include "command/stored.h"
+#include "share/share.h"
 
 static void add(json_object *object, const char *name, json_object *value)
 {
@@ -152,17 +153,26 @@ static int adopt(const struct invocation *invocation, const char *id, struct err
 	return 0;
 }
 
+static int check_id(const char *id, struct error *err)
+{
+	if (!id || image_id_is_valid(id))
+		return 0;
+	error_set(err, EX_USAGE, "'%s' is no image's ID", id);
+	return error_hint(err, "'migrant storage' lists them");
+}
+
 static int check_usage(const struct invocation *invocation, struct error *err)
 {
-	int acts = option_flag(invocation, "prune") + (option_text(invocation, "adopt") != NULL) +
-		   (option_text(invocation, "delete") != NULL);
+	const char *adopted = option_text(invocation, "adopt");
+	const char *deleted = option_text(invocation, "delete");
+	int acts = option_flag(invocation, "prune") + (adopted != NULL) + (deleted != NULL);
 
 	if (acts > 1 || (acts && option_flag(invocation, "json"))) {
 		error_set(err, EX_USAGE,
 			  "--json, --prune, --adopt and --delete exclude each other");
 		return error_hint(err, "migrant storage --help");
 	}
-	return 0;
+	return check_id(adopted, err) < 0 ? -1 : check_id(deleted, err);
 }
 
 static int run(const struct invocation *invocation, struct error *err)

@@ -34,12 +34,6 @@ static const char *value(const struct description *description, size_t index)
 	return *(const char *const *)((const char *)description + texts[index].offset);
 }
 
-bool image_id_is_valid(const char *text)
-{
-	return strlen(text) == IMAGE_ID_LENGTH &&
-	       strspn(text, "0123456789abcdef") == IMAGE_ID_LENGTH;
-}
-
 char *description_format(const struct description *description)
 {
 	json_object *root = json_object_new_object();

@@ -11,7 +11,6 @@
 #include "base/error.h"
 
 #define DESCRIPTION_MAX 16384 /* bytes of the file */
-#define IMAGE_ID_LENGTH 16    /* hexadecimal digits */
 
 struct description {
 	char *id; /* the image's; names its files */
@@ -30,8 +29,6 @@ char *description_format(const struct description *description);
 /* EX_DATAERR when it is not what description_format() writes. Pure. */
 MUST_CHECK int description_parse(const char *text, struct description *ret_description,
 				 struct error *err);
-
-bool image_id_is_valid(const char *text);
 
 void description_done(struct description *description);
 #define _cleanup_description_ _cleanup_(description_done)

@@ -23,7 +23,8 @@
 #define IMAGES_MAX 4096 /* of one user */
 #define BLOCK_SIZE 4096
 /* What ext4 leaves unused at the end, where a group's own data would not fit, at most. */
-#define GROUP_REST (UINT64_C(16) << 20)
+#define GROUP_REST  (UINT64_C(16) << 20)
+#define REPAIR_ROOM (UINT64_C(1) << 20) /* besides the journal */
 
 char *image_path(uid_t owner, const char *id)
 {
@@ -325,17 +326,54 @@ int image_describe(const struct description *description, struct error *err)
 	return store_description(dirfd, description, err);
 }
 
-/* Bytes of the file system, by its superblock (linux/fs/ext4/ext4.h); 0 when it cannot be read. */
-static uint64_t file_system_size(int fd)
+/* Of its superblock (linux/fs/ext4/ext4.h); all zero when it cannot be read. */
+struct file_system {
+	uint64_t size, journal; /* bytes */
+	bool clean;		/* it was unmounted, and nothing was wrong with it */
+};
+
+static uint32_t read_32(const uint8_t *superblock, size_t offset)
 {
+	uint32_t value;
+
+	memcpy(&value, superblock + offset, sizeof(value));
+	return le32toh(value);
+}
+
+static struct file_system look(int fd)
+{
+	const uint32_t needs_recovery = 0x4, valid = 1;
 	uint8_t superblock[1024];
-	uint32_t low, high;
 
 	if (pread(fd, superblock, sizeof(superblock), 1024) != sizeof(superblock))
+		return (struct file_system){0};
+	return (struct file_system){
+		.size = ((uint64_t)read_32(superblock, 0x150) << 32 | read_32(superblock, 0x4)) *
+			BLOCK_SIZE,
+		.journal = read_32(superblock, 0x14c), /* in the copy of its inode */
+		.clean = (read_32(superblock, 0x38) >> 16) == valid &&
+			 !(read_32(superblock, 0x60) & needs_recovery),
+	};
+}
+
+/*
+ * What the journal holds is written to where it belongs, for which the host's disk needs room. When
+ * e2fsck has tried that on a full disk, the journal is gone.
+ */
+int image_check_room(const struct description *description, int fd, struct error *err)
+{
+	const struct file_system found = look(fd);
+	uint64_t needed = found.journal + REPAIR_ROOM;
+	struct statvfs disk;
+
+	if (found.clean || fstatvfs(fd, &disk) < 0 ||
+	    (uint64_t)disk.f_bavail * disk.f_frsize >= needed)
 		return 0;
-	memcpy(&low, superblock + 0x4, sizeof(low));
-	memcpy(&high, superblock + 0x150, sizeof(high));
-	return ((uint64_t)le32toh(high) << 32 | le32toh(low)) * BLOCK_SIZE;
+	error_set(err, EX_CANTCREAT,
+		  "the share %s was not unmounted in order, and the disk is too full to recover it",
+		  description->host);
+	return error_hint(err, "see that below " IMAGE_DIR " %llu MiB are free, then try again",
+			  (unsigned long long)(needed >> 20));
 }
 
 int image_grow(const struct description *description, int fd, struct error *err)
@@ -346,7 +384,7 @@ int image_grow(const struct description *description, int fd, struct error *err)
 		return error_errno(err, EX_IOERR, "the image of the share %s", description->host);
 	/* A file that has its size while the file system has not: a maker died in between. */
 	if ((uint64_t)status.st_size == description->size &&
-	    file_system_size(fd) + GROUP_REST >= description->size)
+	    look(fd).size + GROUP_REST >= description->size)
 		return 0;
 	if (ftruncate(fd, (off_t)description->size) < 0)
 		return full(description, err);

@@ -53,6 +53,9 @@ MUST_CHECK int image_grow(const struct description *description, int fd, struct 
 /* Allocates all of it. EX_CANTCREAT when the disk has not that much. */
 MUST_CHECK int image_reserve(const struct description *description, int fd, struct error *err);
 
+/* EX_CANTCREAT when its file system has to be repaired and the host's disk has no room for that. */
+MUST_CHECK int image_check_room(const struct description *description, int fd, struct error *err);
+
 /* Bytes that it takes on the disk now; 0 when it is missing. */
 uint64_t image_allocated(const struct description *description);
 

@@ -91,6 +91,12 @@ int share_validate(const struct share *shares, size_t count, struct error *err)
 	return 0;
 }
 
+bool image_id_is_valid(const char *text)
+{
+	return strlen(text) == IMAGE_ID_LENGTH &&
+	       strspn(text, "0123456789abcdef") == IMAGE_ID_LENGTH;
+}
+
 void share_done(struct share *share)
 {
 	free(share->host);

@@ -56,6 +56,10 @@ void share_tag(size_t index, char tag[SHARE_TAG_MAX]);
  */
 char *share_source(const char *name, size_t index);
 
+/* What an image is called by; its files bear it as their names. */
+#define IMAGE_ID_LENGTH 16 /* hexadecimal digits */
+bool image_id_is_valid(const char *text);
+
 /* True when one of the two clean paths is the other or lies in it. Pure. */
 bool share_paths_overlap(const char *a, const char *b);
 

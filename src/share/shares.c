@@ -135,7 +135,8 @@ static int find_device(struct making *making, bool *ret_found, struct error *err
 
 static int prepare_image(const struct making *making, int fd, struct error *err)
 {
-	if (image_grow(&making->description, fd, err) < 0)
+	if (image_check_room(&making->description, fd, err) < 0 ||
+	    image_grow(&making->description, fd, err) < 0)
 		return -1;
 	if (format_check(fd, err) < 0) {
 		_cleanup_free_ char *path = image_path(making->set->owner, making->description.id);

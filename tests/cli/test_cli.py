@@ -93,6 +93,8 @@ def command_names(migrant):
     (["cp", ":a", ":b"], "one of the two is in the guest and begins with ':'", "migrant cp :notes.txt ."),
     (["cp", ":a"], "'migrant cp' needs SRC DST", "migrant cp --help"),
     (["cp", "--max-size", "big", ":a", "b"], "'big' is no size", "--max-size 20G, say"),
+    (["storage", "--adopt", "../x"], "'../x' is no image's ID", "'migrant storage' lists them"),
+    (["storage", "--delete", "demo"], "'demo' is no image's ID", "'migrant storage' lists them"),
     (["validate", f"--{ESCAPE}[2J"], r"unknown option '--\x1b[2J'", "migrant validate --help"),
 ])
 def test_wrong_usage(migrant, tmp_path, arguments, message, hint):

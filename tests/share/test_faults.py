@@ -243,6 +243,25 @@ def test_reserve_on_a_full_disk(lab):
         lab.host.run("umount", "-l", "/var/lib/migrant")
 
 
+def test_a_disk_that_is_full_loses_no_file(lab):
+    """What had reached the disk before stays. The share cannot be recovered without room, and says so."""
+    Sandbox(lab, "a").make_project()
+    lab.host.sh("mount -t tmpfs -o size=40M,mode=711 tmpfs /var/lib/migrant")
+    try:
+        with made(lab) as a:
+            a.sh("for i in $(seq 100); do mkdir d$i; echo $i >d$i/f; done; sync -f .")
+            a.sh("dd if=/dev/urandom of=big bs=1M count=50 conv=fsync status=none", check=False)
+            a.sh("for i in $(seq 101 400); do mkdir d$i; echo $i >d$i/f; done; sync .", check=False)
+        lab.host.sh("dd if=/dev/zero of=/var/lib/migrant/filler bs=4k status=none || true")
+        for _ in range(2):
+            refused(a, 73, "the disk is too full to recover it", "5 MiB are free")
+        lab.host.sh("rm /var/lib/migrant/filler; mount -o remount,size=2G /var/lib/migrant")
+        with made(lab) as a:
+            assert a.sh("cat d1/f d50/f d100/f; echo more >more; sync more; cat more").stdout == "1\n50\n100\nmore\n"
+    finally:
+        lab.host.run("umount", "-l", "/var/lib/migrant")
+
+
 @pytest.mark.parametrize("without, words", [
     ("user namespaces", ["gives no user namespace", "sysctl user.max_user_namespaces"]),
     ("mount_setattr", ["Linux 5.14"]),
