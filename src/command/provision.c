@@ -29,15 +29,10 @@ static int run_each(const struct config *config, const char *name,
 	bool any = false;
 
 	for (size_t i = 0; i < config->provision_count; i++) {
-		struct config one =
-			*config; /* the same with this provisioner alone; owns nothing */
-
 		if (!is_meant(&config->provision[i], name))
 			continue;
 		any = true;
-		one.provision = &config->provision[i];
-		one.provision_count = 1;
-		if (provision_run(&one, access, err) < 0)
+		if (provision_run_one(config, &config->provision[i], access, 1, err) < 0)
 			return -1;
 	}
 	return any ? 0 : no_such(name, err);

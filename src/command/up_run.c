@@ -192,7 +192,7 @@ int up_settle(struct up *up, struct error *err)
 
 int up_run_provision(struct up *up, struct error *err)
 {
-	if (provision_run(&up->project.config, &up->access.access, err) == 0)
+	if (provision_run(&up->project.config, &up->access.access, 1, err) == 0)
 		return 0;
 	return error_hint(err, "the sandbox runs: 'migrant ssh' looks, 'migrant provision' tries "
 			       "again");

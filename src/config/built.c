@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "base/text.h"
 #include "config/keys.h"
 #include "config/reader.h"
 
@@ -29,8 +28,6 @@ static bool is_used(const struct config *config, enum config_key_id key)
 	enum key_type type = config_keys[key].type;
 	const void *slot = (const char *)config + config_keys[key].offset;
 
-	if (text_starts(config_keys[key].path, "provision."))
-		return config->positions[key].line != 0;
 	if (type == TYPE_MAPS || type == TYPE_LIST)
 		return item_count(config, key) > 0;
 	if (type == TYPE_PATH) /* also one that nobody wrote: the default file exists */

@@ -10,127 +10,53 @@
 #include "provision/ansible.h"
 
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "base/lines.h"
+#include "base/log.h"
 #include "base/process.h"
-#include "base/strbuf.h"
 #include "base/text.h"
 #include "provision/keys.h"
+#include "provision/output.h"
 
-#define STOP_MS	       5000
-#define LINE_MAX_SHOWN 8192 /* a longer line is shown in parts: the guest may print without end */
+#define STOP_MS 5000
 
-char *ansible_inventory(const struct guest_access *access)
+/* A run: what it works with, in its private directory. */
+struct run {
+	const struct ansible_request *request;
+	char *home, *directory;
+	int known_hosts;
+	char **arguments; /* of ssh, for each host */
+	struct lines env; /* its items end with NULL */
+};
+
+#define RUN_INIT(for_request)                               \
+	{                                                   \
+		.request = (for_request), .known_hosts = -1 \
+	}
+
+static void run_done(struct run *run)
 {
-	struct json_object *document = json_object_new_object();
-	struct json_object *all = json_object_new_object();
-	struct json_object *hosts = json_object_new_object();
-	struct json_object *host = json_object_new_object();
-	const struct {
-		const char *name, *value;
-	} variables[] = {
-		{"ansible_connection", "ssh"},
-		{"ansible_host", access->address},
-		{"ansible_user", access->user},
-		{"ansible_python_interpreter", "/usr/bin/python3"},
-	};
-	char *text;
-
-	for (size_t i = 0; i < ARRAY_SIZE(variables); i++)
-		json_object_object_add(host, variables[i].name,
-				       json_object_new_string(variables[i].value));
-	json_object_object_add(hosts, access->name, host);
-	json_object_object_add(all, "hosts", hosts);
-	json_object_object_add(document, "all", all);
-	text = text_format("%s\n", json_object_to_json_string_ext(
-					   document, JSON_C_TO_STRING_PRETTY |
-							     JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(document);
-	return text;
+	free(run->home);
+	free(run->directory);
+	cleanup_close(&run->known_hosts);
+	free_list(run->arguments);
+	lines_done(&run->env);
 }
 
-char *ansible_quote(const char *const *arguments)
+static void look_at_line(void *data, const char *line)
 {
-	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-
-	for (; *arguments; arguments++) {
-		strbuf_add_text(&text, text.length ? " '" : "'");
-		for (const char *at = *arguments; *at; at++)
-			if (*at == '\'')
-				strbuf_add_text(&text, "'\\''");
-			else
-				strbuf_add_char(&text, *at);
-		strbuf_add_char(&text, '\'');
-	}
-	return strbuf_take(&text);
-}
-
-void ansible_log_line(struct ansible_log *log, const char *line)
-{
-	const char *text = NULL;
-	const char *end = strrchr(line, ']');
-
-	if (text_starts(line, "TASK [") && end) {
-		free(log->task);
-		log->task = text_dup_n(line + strlen("TASK ["),
-				       (size_t)(end - line) - strlen("TASK ["));
-	} else if (text_starts(line, "fatal: [") || text_starts(line, "failed: [")) {
-		text_replace(&log->failed, log->task);
-	} else if (text_equal(line, "...ignoring")) {
-		text_replace(&log->failed, NULL);
-	} else if (text_starts(line, "ERROR! ")) {
-		text = line + strlen("ERROR! ");
-	} else if (text_starts(line, "[ERROR]: ")) {
-		text = line + strlen("[ERROR]: ");
-	}
-	if (text)
-		text_replace(&log->error, text);
-}
-
-void ansible_log_done(struct ansible_log *log)
-{
-	free(log->task);
-	free(log->failed);
-	free(log->error);
-	*log = (struct ansible_log){0};
-}
-
-/* Shows and remembers the whole lines of @pending, and what is left of it when @all. */
-static void show_lines(struct strbuf *pending, bool all, struct ansible_log *log)
-{
-	size_t start = 0;
-
-	for (size_t at = 0; at < pending->length; at++) {
-		bool is_last = all && at + 1 == pending->length;
-		bool is_line = pending->text[at] == '\n';
-		size_t length = at - start + !is_line;
-		_cleanup_free_ char *safe = NULL, *line = NULL;
-
-		if (!is_line && !is_last && length < LINE_MAX_SHOWN)
-			continue;
-		safe = text_escape(pending->text + start, length, false);
-		line = text_dup_n(pending->text + start, length);
-		fprintf(stderr, "%s\n", safe);
-		ansible_log_line(log, line);
-		start = at + 1;
-	}
-	if (start) {
-		memmove(pending->text, pending->text + start, pending->length - start);
-		strbuf_truncate(pending, pending->length - start);
-	}
+	ansible_log_line(data, line);
 }
 
 /* Follows the output to its end. Returns false when somebody wants us to stop before. */
-static bool follow(int fd, struct ansible_log *log)
+static bool follow(int fd, struct output *output)
 {
-	_cleanup_strbuf_ struct strbuf pending = STRBUF_INIT;
 	struct pollfd fds[] = {{.fd = fd, .events = POLLIN},
 			       {.fd = interrupt_fd(), .events = POLLIN}};
 	char chunk[16384];
@@ -143,43 +69,72 @@ static bool follow(int fd, struct ansible_log *log)
 			return false;
 		got = read(fd, chunk, sizeof(chunk));
 		if (got > 0)
-			strbuf_add(&pending, chunk, (size_t)got);
-		show_lines(&pending, got == 0, log);
+			output_add(output, chunk, (size_t)got);
 	}
+	output_end(output);
 	return true;
 }
 
-/* Ansible's settings; every path is in @directory. */
-static char **environment(const char *directory, const char *ssh_arguments)
+/* What ansible-galaxy fetched comes before what the user has installed. */
+static void add_paths(struct run *run)
 {
-	_cleanup_free_ char *home = home_directory();
-	char *const list[] = {
-		text_format("ANSIBLE_CONFIG=%s/ansible.cfg", directory),
-		text_format("ANSIBLE_HOME=%s/home", directory),
-		text_format("ANSIBLE_LOCAL_TEMP=%s/tmp", directory),
-		text_format("ANSIBLE_COLLECTIONS_PATH=%s/.ansible/collections:"
-			    "/usr/share/ansible/collections",
-			    home ? home : directory),
-		text_format("ANSIBLE_ROLES_PATH=%s/.ansible/roles:/usr/share/ansible/roles",
-			    home ? home : directory),
-		text_format("ANSIBLE_SSH_ARGS=%s", ssh_arguments),
-		text_dup("ANSIBLE_INVENTORY_ENABLED=yaml"),
-		text_dup("ANSIBLE_INVENTORY_UNPARSED_FAILED=true"),
-		text_dup("ANSIBLE_HOST_KEY_CHECKING=true"),
-		text_dup("ANSIBLE_PIPELINING=true"),
-		text_dup("ANSIBLE_TIMEOUT=120"), /* an emulated guest needs its time for sudo */
-		text_dup("ANSIBLE_STDOUT_CALLBACK=default"),
-		text_dup("ANSIBLE_RETRY_FILES_ENABLED=false"),
-		text_dup("ANSIBLE_NOCOWS=true"),
-		text_dup("ANSIBLE_NOCOLOR=true"),
-		text_dup("PYTHONUNBUFFERED=1"),
-		text_dup("PYTHONNOUSERSITE=1"),
-		NULL,
-	};
-	char **copy = xcalloc(ARRAY_SIZE(list), sizeof(*copy));
+	static const struct {
+		const char *variable, *name;
+	} paths[] = {{"ANSIBLE_ROLES_PATH", "roles"}, {"ANSIBLE_COLLECTIONS_PATH", "collections"}};
 
-	memcpy(copy, list, sizeof(list));
-	return copy;
+	/* An ansible.cfg that the user names may say something else. */
+	if (run->request->settings && !run->request->requirements)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		const char *name = paths[i].name;
+
+		lines_addf(&run->env, "%s=%s/%s:%s/.ansible/%s:/usr/share/ansible/%s",
+			   paths[i].variable, run->directory, name, run->home, name, name);
+	}
+}
+
+/* Ansible's settings: stronger than those of an ansible.cfg. */
+static void add_settings(struct run *run)
+{
+	static const char *const fixed[] = {
+		"ANSIBLE_INVENTORY_ENABLED=yaml",
+		"ANSIBLE_INVENTORY_UNPARSED_FAILED=true",
+		"ANSIBLE_HOST_KEY_CHECKING=true",
+		"ANSIBLE_SSH_COMMON_ARGS=",
+		"ANSIBLE_SSH_EXTRA_ARGS=",
+		"ANSIBLE_SSH_EXECUTABLE=ssh",
+		"ANSIBLE_PIPELINING=true",
+		"ANSIBLE_TIMEOUT=120", /* an emulated guest needs its time for sudo */
+		"ANSIBLE_STDOUT_CALLBACK=default",
+		"ANSIBLE_RETRY_FILES_ENABLED=false",
+		"ANSIBLE_NOCOWS=true",
+		"ANSIBLE_NOCOLOR=true",
+		"PYTHONUNBUFFERED=1",
+		"PYTHONNOUSERSITE=1",
+	};
+	const char *settings = run->request->settings;
+
+	if (settings)
+		lines_addf(&run->env, "ANSIBLE_CONFIG=%s", settings);
+	else
+		lines_addf(&run->env, "ANSIBLE_CONFIG=%s/ansible.cfg", run->directory);
+	lines_addf(&run->env, "ANSIBLE_HOME=%s/home", run->directory);
+	lines_addf(&run->env, "ANSIBLE_LOCAL_TEMP=%s/tmp", run->directory);
+	lines_addf(&run->env, "ANSIBLE_SSH_ARGS=%s", run->arguments[0]);
+	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
+		lines_add(&run->env, fixed[i]);
+	add_paths(run);
+}
+
+/* How the host reaches the Internet: for what is fetched here, and of no use to a playbook. */
+static void add_proxies(struct lines *env)
+{
+	static const char *const names[] = {"http_proxy", "https_proxy", "no_proxy",
+					    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (getenv(names[i]))
+			lines_addf(env, "%s=%s", names[i], getenv(names[i]));
 }
 
 /*
@@ -194,18 +149,14 @@ static char *ssh_arguments(const struct guest_access *access, int known_hosts)
 	return text_format("-oLogLevel=ERROR %s", quoted);
 }
 
-static int failure(const char *playbook, int status, const struct ansible_log *log,
-		   struct error *err)
+static int failure(const char *title, int status, const struct ansible_log *log, struct error *err)
 {
-	const char *name = strrchr(playbook, '/') ? strrchr(playbook, '/') + 1 : playbook;
-
 	if (log->failed)
-		error_set(err, EX_SOFTWARE, "%s failed at the task '%s'", name, log->failed);
+		error_set(err, EX_SOFTWARE, "%s failed at the task '%s'", title, log->failed);
 	else if (log->error)
-		error_set(err, EX_SOFTWARE, "%s: %s", name, log->error);
+		error_set(err, EX_SOFTWARE, "%s: %s", title, log->error);
 	else
-		error_set(err, EX_SOFTWARE, "%s: ansible-playbook ended with status %d", name,
-			  status);
+		error_set(err, EX_SOFTWARE, "%s: Ansible ended with status %d", title, status);
 	return error_hint(err, "the guest runs on: 'migrant provision' tries again, 'migrant ssh' "
 			       "looks inside");
 }
@@ -220,11 +171,13 @@ static void stop(struct process *process)
 	process_kill(process);
 }
 
-static int run_playbook(const char *playbook, const char *directory, char **env, struct error *err)
+/* Runs one of Ansible's programs to its end. @directory is never taken for configuration. */
+static int run_program(const struct run *run, const char *const *argv, const char *directory,
+		       struct error *err)
 {
-	_cleanup_free_ char *inventory = text_format("%s/inventory.json", directory);
-	const char *const argv[] = {"ansible-playbook", "-i", inventory, "--", playbook, NULL};
 	_cleanup_ansible_log_ struct ansible_log log = {0};
+	_cleanup_output_ struct output output = {
+		.title = run->request->title, .look = look_at_line, .data = &log};
 	_cleanup_close_ int output_read = -1, output_write = -1;
 	struct process process = PROCESS_INIT;
 	int pipes[2];
@@ -235,65 +188,114 @@ static int run_playbook(const char *playbook, const char *directory, char **env,
 	output_read = pipes[0];
 	output_write = pipes[1];
 	process.argv = argv;
-	process.env = (const char *const *)env;
-	process.directory =
-		directory; /* not the project's: nothing of it is taken for configuration */
+	process.env = (const char *const *)run->env.items;
+	process.directory = directory;
 	process.output = process.errors = output_write;
 	if (process_start(&process, err) < 0)
 		return error_hint(err, "install Ansible (Debian: ansible-core)");
 	cleanup_close(&output_write);
-	if (!follow(output_read, &log)) {
+	if (!follow(output_read, &output)) {
 		stop(&process);
 		return interrupt_error(err);
 	}
 	if (process_wait(&process, &status, err) < 0)
 		return -1;
-	return status == 0 ? 0 : failure(playbook, status, &log, err);
+	return status == 0 ? 0 : failure(output.title, status, &log, err);
 }
 
-static int prepare(const char *directory, const struct guest_access *access, struct error *err)
+/* Into the private directory, by the names that the requirements' own directory gives to files. */
+static int fetch_requirements(const struct run *run, struct error *err)
 {
-	static const char config[] =
-		"[defaults]\n"; /* its presence keeps Ansible from looking on */
-	_cleanup_free_ char *config_file = text_format("%s/ansible.cfg", directory);
-	_cleanup_free_ char *inventory_file = text_format("%s/inventory.json", directory);
-	_cleanup_free_ char *inventory = ansible_inventory(access);
+	const char *file = run->request->requirements;
+	const char *slash = file ? strrchr(file, '/') : NULL;
+	_cleanup_free_ char *directory =
+		slash ? text_dup_n(file, (size_t)(slash - file) + 1) : NULL;
+	const char *const argv[] = {"ansible-galaxy", "install", "-r", file, NULL};
 
-	if (file_remove_tree(AT_FDCWD, directory, err) < 0 ||
-	    file_make_dirs(directory, 0700, err) < 0 ||
-	    file_replace(AT_FDCWD, config_file, config, strlen(config), 0600, err) < 0)
+	if (!file)
+		return 0;
+	log_info("fetching the roles and collections of %s", file);
+	return run_program(run, argv, directory, err);
+}
+
+static int run_playbook(const struct run *run, struct error *err)
+{
+	const struct ansible_request *request = run->request;
+	_cleanup_free_ char *inventory = text_format("%s/inventory.json", run->directory);
+	_cleanup_free_ char *vars = text_format("@%s/vars.json", run->directory);
+	_cleanup_free_ char *connection = text_format("@%s/connection.json", run->directory);
+	_cleanup_strbuf_ struct strbuf tags = STRBUF_INIT;
+	const char *argv[16] = {"ansible-playbook", "-i", inventory, "--limit",
+				request->hosts[0].name};
+	size_t count = 5;
+
+	for (const char *const *tag = request->tags; tag && *tag; tag++)
+		strbuf_addf(&tags, "%s%s", tags.length ? "," : "--tags=", *tag);
+	if (tags.length)
+		argv[count++] = strbuf_text(&tags);
+	argv[count++] = "--extra-vars";
+	argv[count++] = vars;
+	argv[count++] = "--extra-vars"; /* behind, and so stronger than the user's */
+	argv[count++] = connection;
+	argv[count++] = "--";
+	argv[count++] = request->playbook;
+	return run_program(run, argv, run->directory, err);
+}
+
+static int write_file(const struct run *run, const char *name, const char *text, struct error *err)
+{
+	_cleanup_free_ char *path = text_format("%s/%s", run->directory, name);
+
+	return file_replace(AT_FDCWD, path, text, strlen(text), 0600, err);
+}
+
+static int prepare(struct run *run, struct error *err)
+{
+	const struct ansible_request *request = run->request;
+	_cleanup_free_ char *inventory = ansible_inventory(request->hosts, request->host_count);
+	_cleanup_free_ char *connection = NULL;
+
+	run->known_hosts = ssh_known_hosts_of(request->hosts, request->host_count, err);
+	if (run->known_hosts < 0)
 		return -1;
-	return file_replace(AT_FDCWD, inventory_file, inventory, strlen(inventory), 0600, err);
-}
-
-static int run_in(const char *playbook, const char *directory, const struct guest_access *access,
-		  struct error *err)
-{
-	_cleanup_close_ int known_hosts = ssh_known_hosts(access, err);
-	_cleanup_free_ char *arguments = NULL;
-	_cleanup_ssh_options_ char **env = NULL; /* a list of strings like any other */
-
-	if (known_hosts < 0 || prepare(directory, access, err) < 0)
+	run->arguments = xcalloc(request->host_count + 1, sizeof(char *));
+	for (size_t i = 0; i < request->host_count; i++)
+		run->arguments[i] = ssh_arguments(&request->hosts[i], run->known_hosts);
+	connection = ansible_connection(request->hosts, request->host_count,
+					(const char *const *)run->arguments);
+	if (file_remove_tree(AT_FDCWD, run->directory, err) < 0 ||
+	    file_make_dirs(run->directory, 0700, err) < 0 ||
+	    /* its presence keeps Ansible from looking on */
+	    write_file(run, "ansible.cfg", "[defaults]\n", err) < 0 ||
+	    write_file(run, "inventory.json", inventory, err) < 0 ||
+	    write_file(run, "vars.json", request->vars ? request->vars : "{}", err) < 0 ||
+	    write_file(run, "connection.json", connection, err) < 0)
 		return -1;
-	arguments = ssh_arguments(access, known_hosts);
-	env = environment(directory, arguments);
-	return run_playbook(playbook, directory, env, err);
+	add_settings(run);
+	if (request->requirements)
+		add_proxies(&run->env);
+	run->env.items = xreallocarray(run->env.items, run->env.count + 1, sizeof(char *));
+	run->env.items[run->env.count] = NULL;
+	return 0;
 }
 
-int ansible_run(const char *playbook, const struct guest_access *access, struct error *err)
+int ansible_run(const struct ansible_request *request, struct error *err)
 {
-	_cleanup_free_ char *home = home_directory();
-	_cleanup_free_ char *directory = NULL;
+	_cleanup_(run_done) struct run run = RUN_INIT(request);
 	_cleanup_error_ struct error ignored = ERROR_INIT;
-	int result;
+	int result = -1;
 
-	if (faccessat(AT_FDCWD, playbook, R_OK, 0) < 0)
-		return error_errno(err, EX_NOINPUT, "cannot read the playbook %s", playbook);
-	if (!home)
+	if (faccessat(AT_FDCWD, request->playbook, R_OK, 0) < 0)
+		return error_errno(err, EX_NOINPUT, "cannot read the playbook %s",
+				   request->playbook);
+	run.home = home_directory();
+	if (!run.home)
 		return error_set(err, EX_NOINPUT, "you have no home directory");
-	directory = text_format("%s/.cache/migrant/provision-%s", home, access->name);
-	result = run_in(playbook, directory, access, err);
-	if (file_remove_tree(AT_FDCWD, directory, &ignored) < 0 && result == 0) {
+	run.directory =
+		text_format("%s/.cache/migrant/provision-%s", run.home, request->hosts[0].name);
+	if (prepare(&run, err) == 0 && fetch_requirements(&run, err) == 0)
+		result = run_playbook(&run, err);
+	if (file_remove_tree(AT_FDCWD, run.directory, &ignored) < 0 && result == 0) {
 		error_move(err, &ignored);
 		return -1;
 	}

@@ -1,26 +1,47 @@
 /*
- * Runs a playbook on one guest with an Ansible that knows nothing of the host: no ansible.cfg, no
- * inventory, no plugins, agents or shared connections of the user's. What the guest makes it print
- * is escaped.
+ * Runs a playbook on a guest with an Ansible that knows nothing of the host: no ansible.cfg, no
+ * inventory, no plugins, agents or shared connections of the user's but what the request names.
+ * What the guest makes it print is escaped; where it connects to, the guest has no say in.
  */
 #ifndef PROVISION_ANSIBLE_H
 #define PROVISION_ANSIBLE_H
 
+#include <stddef.h>
+
 #include "base/error.h"
 #include "provision/ssh.h"
 
+/* Everything is borrowed; paths are absolute. */
+struct ansible_request {
+	const char *title;	  /* what it is called in the output */
+	const char *playbook;	  /* its path */
+	const char *vars;	  /* a JSON object of variables, or NULL */
+	const char *const *tags;  /* NULL-terminated, or NULL: all tasks */
+	const char *requirements; /* what ansible-galaxy fetches before, or NULL */
+	const char *settings;	  /* an ansible.cfg, or NULL: none */
+	/* The guest that it is played for, and behind it further hosts of the inventory. */
+	const struct guest_access *hosts;
+	size_t host_count;
+};
+
 /*
- * Runs the playbook at the absolute path @playbook to its end; what Ansible says goes to stderr as
- * it comes. EX_SOFTWARE when it fails, with the task if there is one; EX_NOINPUT without the file,
- * EX_UNAVAILABLE without ansible-playbook, 128+signal when interrupted. The guest is left as it is.
+ * Runs the playbook to its end; what Ansible says goes to stderr as it comes. EX_SOFTWARE when it
+ * fails, with the task if there is one; EX_NOINPUT without the file, EX_UNAVAILABLE without
+ * ansible-playbook, 128+signal when interrupted. The guest is left as it is.
  */
-MUST_CHECK int ansible_run(const char *playbook, const struct guest_access *access,
-			   struct error *err);
+MUST_CHECK int ansible_run(const struct ansible_request *request, struct error *err);
 
-/* -- pure -- */
+/* -- pure (ansible_text.c) -- */
 
-/* The inventory, with one host. JSON, which is YAML as well. The caller frees. */
-char *ansible_inventory(const struct guest_access *access);
+/* The inventory. JSON, which is YAML as well. The caller frees. */
+char *ansible_inventory(const struct guest_access *hosts, size_t count);
+
+/*
+ * The variables that decide how a host is reached, as JSON for --extra-vars: stronger than whatever
+ * a guest answers. @arguments: those of ssh, for each host, see ansible_quote(). The caller frees.
+ */
+char *ansible_connection(const struct guest_access *hosts, size_t count,
+			 const char *const *arguments);
 
 /* Arguments in one string that shlex.split() of Python takes apart again. The caller frees. */
 char *ansible_quote(const char *const *arguments);

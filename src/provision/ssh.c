@@ -25,17 +25,26 @@
 #define SSH_FAILED 255
 #define LOG_MAX	   16384 /* what comes after is read and dropped */
 
-int ssh_known_hosts(const struct guest_access *access, struct error *err)
+int ssh_known_hosts_of(const struct guest_access *hosts, size_t count, struct error *err)
 {
-	_cleanup_free_ char *line = text_format("migrant-%s %s\n", access->name, access->host_key);
+	_cleanup_strbuf_ struct strbuf lines = STRBUF_INIT;
 	int fd;
 
-	if (strchr(access->host_key, '\n'))
-		return error_set(err, EX_DATAERR, "the guest's host key is more than one line");
-	fd = file_memory("known_hosts", line, strlen(line));
+	for (size_t i = 0; i < count; i++) {
+		if (strchr(hosts[i].host_key, '\n'))
+			return error_set(err, EX_DATAERR,
+					 "the guest's host key is more than one line");
+		strbuf_addf(&lines, "migrant-%s %s\n", hosts[i].name, hosts[i].host_key);
+	}
+	fd = file_memory("known_hosts", strbuf_text(&lines), lines.length);
 	if (fd < 0)
 		return error_errno(err, EX_OSERR, "cannot make a memory file");
 	return fd;
+}
+
+int ssh_known_hosts(const struct guest_access *access, struct error *err)
+{
+	return ssh_known_hosts_of(access, 1, err);
 }
 
 static char *own_fd_path(int fd)

@@ -26,6 +26,9 @@ struct guest_access {
  * Returns the descriptor, or -1 with *err set.
  */
 MUST_CHECK int ssh_known_hosts(const struct guest_access *access, struct error *err);
+/* The same with the keys of several guests. */
+MUST_CHECK int ssh_known_hosts_of(const struct guest_access *hosts, size_t count,
+				  struct error *err);
 char *ssh_known_hosts_path(int known_hosts);
 
 /*

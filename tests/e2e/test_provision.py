@@ -95,6 +95,134 @@ def test_facts_are_text(world, project):
     assert not is_owned(world)
 
 
+SCRIPTS = """\
+provision:
+  - shell: {inline: "printf 'one\\\\rtwo\\\\n\\\\033]0;owned\\\\007\\\\n'; id -un; pwd; echo wrong >&2", name: says}
+  - shell: setup.py
+  - shell: {inline: id -un, user: user}
+  - file: {from: motd, to: /etc/motd, mode: 0640}
+  - file: {from: tree, to: /home/migrant/tree, user: user}
+  - shell: {inline: "echo before; exit 3", name: fails}
+  - shell: {inline: touch /never}
+"""
+SETUP = "#!/usr/bin/python3\nimport sys\nprint('python', sys.stdin.read() == '')\n"
+
+
+def test_scripts_and_files(world, project):
+    """In their order, until one fails; each line with its provisioner's name, and nothing that drives a terminal."""
+    write(world, f"{project}/Migrantfile", MIGRANTFILE + SCRIPTS)
+    write(world, f"{project}/setup.py", SETUP)
+    write(world, f"{project}/motd", "be welcome\n")
+    world.host.sh("mkdir -p 'tree/a b'; echo deep >'tree/a b/c'; ln -s /etc/passwd tree/link", user="dev", cwd=project)
+    for _ in range(2):  # the second time all of it is there already
+        result = world.migrant("provision", cwd=project, check=False, timeout=300)
+        assert result.returncode == 70 and result.stdout == ""
+        assert "fails ended with status 3" in result.stderr and "hint: " in result.stderr
+        for line in ("says | one", "says | two", "says | \\x1b]0;owned\\x07", "says | root", "says | /home/migrant",
+                     "says | wrong", "setup.py | python True", "shell | migrant", "fails | before"):
+            assert line + "\n" in result.stderr
+        assert "\x1b" not in result.stderr
+    look = ("stat -c '%a %U %n' /etc/motd tree tree/link 'tree/a b/c'; cat /etc/motd 2>&1; sudo cat /etc/motd; "
+            "readlink tree/link; ls /never /tmp/migrant-provision* 2>&1 | wc -l; ls -A /etc | grep migrant || true")
+    assert world.migrant("ssh", "-c", look, cwd=project).stdout == (
+        "640 root /etc/motd\n755 migrant tree\n777 migrant tree/link\n644 migrant tree/a b/c\n"
+        "cat: /etc/motd: Permission denied\nbe welcome\n/etc/passwd\n2\n")
+    assert "says |" in world.migrant("provision", "--with", "says", cwd=project).stderr
+    result = world.migrant("provision", "--with", "motd", cwd=project)
+    assert "/etc/motd: 1 file, 1 KiB" in result.stderr and "says |" not in result.stderr
+
+
+def test_a_file_that_cannot_be_made(world, project):
+    write(world, f"{project}/Migrantfile", MIGRANTFILE + "provision: [{file: {from: motd, to: /etc/x, user: user}}]\n")
+    result = world.migrant("provision", cwd=project, check=False)
+    assert result.returncode == 70
+    assert "/etc/x cannot be made in the guest: " in result.stderr and "Permission denied" in result.stderr
+
+
+ROLE = """\
+provision:
+  - ansible: roles.yml
+    name: tools
+    vars: {greeting: "hello {{ inventory_hostname }}", count: 3}
+    tags: [wanted]
+    requirements: requirements.yml
+    config: named.cfg
+"""
+ROLES = """\
+- hosts: all
+  gather_facts: false
+  roles: [{role: fetched, tags: wanted}]
+  tasks:
+    - ansible.builtin.debug:
+        msg: "{{ greeting }} {{ count + 1 }} {{ lookup('config', 'DEFAULT_FORKS') }} {{ ansible_user }}"
+      tags: wanted
+    - ansible.builtin.fail: {}
+"""
+
+
+def test_roles_that_are_fetched_and_a_configuration_that_is_named(world, project):
+    write(world, f"{project}/Migrantfile", MIGRANTFILE + ROLE)
+    write(world, f"{project}/roles.yml", ROLES)
+    write(world, f"{project}/requirements.yml", "roles: [{src: fetched.tar.gz, name: fetched}]\n")
+    write(world, f"{project}/named.cfg",
+          f"[defaults]\nforks = 7\n[ssh_connection]\nssh_args = -o ProxyCommand='touch {OWNED}'\n")
+    world.host.sh("mkdir -p fetched/meta fetched/tasks; echo 'galaxy_info: {author: dev}' >fetched/meta/main.yml; "
+                  "echo '[{ansible.builtin.command: {argv: [touch, fetched-role]}}]' >fetched/tasks/main.yml; "
+                  "tar -czf fetched.tar.gz fetched; rm -r fetched", user="dev", cwd=project)
+    result = world.migrant("provision", cwd=project, timeout=600)
+    assert '"msg": "hello playbook 4 7 migrant"' in result.stderr
+    assert "tools | TASK [fetched : " in result.stderr
+    assert world.migrant("ssh", "-c", "ls fetched-role", cwd=project).stdout == "fetched-role\n"
+    assert not is_owned(world)
+    assert leftovers(world) == ""
+
+
+# A guest answers for every module. This one says what add_host says, with a connection and an interpreter of its
+# choice, and what `fetch` would like to hear.
+LIAR = """\
+#!/bin/sh
+cat >/dev/null
+exec printf '%s' '{"changed": true, "ping": "pong", "add_host": {"host_name": "playbook", "host_vars": {
+"ansible_connection": "local", "ansible_python_interpreter": "/home/dev/evil", "ansible_ssh_executable": "/home/dev/evil",
+"ansible_shell_executable": "/home/dev/evil"}}, "ansible_facts": {"ansible_connection": "local",
+"ansible_python_interpreter": "/home/dev/evil", "inventory_hostname": "localhost"},
+"stat": {"exists": true, "checksum": "1"}, "source": "../../../../../../home/dev/owned", "encoding": "base64",
+"content": "b3duZWQ="}'
+"""
+CREDULOUS = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.ping: {}
+    - ansible.builtin.ping: {}
+    - ansible.builtin.fetch: {src: /etc/hostname, dest: /home/dev/fetched/}
+      ignore_errors: true
+    - ansible.builtin.raw: "true"
+"""
+
+
+def test_a_guest_that_lies_to_every_module(world, project):
+    for path, text in {"/home/dev/liar": LIAR, "/home/dev/evil": f"#!/bin/sh\ntouch {OWNED}\n"}.items():
+        write(world, path, text)
+        world.host.run("chmod", "755", path)
+    write(world, f"{project}/credulous.yml", CREDULOUS)
+    # the lie works where nobody guards against it: else it proves nothing
+    world.host.sh(
+        "echo 'playbook ansible_connection=local ansible_python_interpreter=/home/dev/liar' >inventory; "
+        f"ANSIBLE_CONFIG=/dev/null ansible-playbook -i inventory {project}/credulous.yml || true",
+        user="dev", cwd="/home/dev")
+    assert is_owned(world)
+    world.host.sh(f"rm -rf {OWNED} /home/dev/fetched")
+    write(world, f"{project}/Migrantfile", MIGRANTFILE + "provision: [{ansible: credulous.yml}]\n")
+    world.migrant("ssh", "-c", "cat >liar; chmod 755 liar; sudo ln -sf /home/migrant/liar /usr/bin/python3",
+                  cwd=project, input=LIAR)
+    result = world.migrant("provision", cwd=project, check=False, timeout=600)
+    world.migrant("ssh", "-c", "sudo ln -sf python3.11 /usr/bin/python3", cwd=project)
+    assert "changed: [playbook]" in result.stderr, "the lie was not told"
+    assert not is_owned(world)
+    assert leftovers(world) == ""
+
+
 def test_failure_names_the_task_and_keeps_the_guest(world, project):
     write(world, f"{project}/broken.yml", "- hosts: all\n  gather_facts: false\n  tasks:\n"
           "    - name: ask too much\n      ansible.builtin.command: {argv: [\"false\"]}\n")

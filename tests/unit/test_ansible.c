@@ -1,5 +1,5 @@
 /*
- * Ansible as it is run for a guest. The playbooks here run on this machine (connection: local),
+ * Ansible as it is run for a guest. The tasks here are of the kind that Ansible does on this side,
  * which shows the same configuration without a guest.
  */
 #include <setjmp.h>
@@ -26,17 +26,17 @@ static const struct guest_access guest = {
 
 static void inventory(void **state)
 {
-	_cleanup_free_ char *text = ansible_inventory(&guest);
+	_cleanup_free_ char *text = ansible_inventory(&guest, 1);
 
 	(void)state;
 	assert_string_equal(text, "{\n"
 				  "  \"all\":{\n"
 				  "    \"hosts\":{\n"
 				  "      \"claude\":{\n"
-				  "        \"ansible_connection\":\"ssh\",\n"
 				  "        \"ansible_host\":\"127.0.0.1\",\n"
 				  "        \"ansible_user\":\"migrant\",\n"
-				  "        \"ansible_python_interpreter\":\"/usr/bin/python3\"\n"
+				  "        \"ansible_ssh_private_key_file\":\"/home/user/.ssh/it's "
+				  "mine\"\n"
 				  "      }\n"
 				  "    }\n"
 				  "  }\n"
@@ -124,15 +124,15 @@ static int remove_host(void **state)
 	return chdir("/") < 0 || file_remove_tree(AT_FDCWD, directory, &err) < 0 ? -1 : 0;
 }
 
+static struct ansible_request request = {.title = "play", .hosts = &guest, .host_count = 1};
+
 /* Runs the tasks with everything that ansible_run() sets; stderr goes to *ret_output. */
 static int play(const char *directory, const char *tasks, char **ret_output, struct error *err)
 {
 	_cleanup_free_ char *playbook = text_format("%s/playbook.yml", directory);
 	_cleanup_free_ char *output = text_format("%s/output", directory);
-	_cleanup_free_ char *text = text_format(
-		"- hosts: all\n  vars: {ansible_connection: local}\n  gather_facts: false\n"
-		"  tasks:\n%s",
-		tasks);
+	_cleanup_free_ char *text =
+		text_format("- hosts: all\n  gather_facts: false\n  tasks:\n%s", tasks);
 	_cleanup_close_ int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	_cleanup_close_ int file = open(output, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	_cleanup_error_ struct error ignored = ERROR_INIT;
@@ -140,7 +140,8 @@ static int play(const char *directory, const char *tasks, char **ret_output, str
 
 	assert_int_equal(file_replace(AT_FDCWD, playbook, text, strlen(text), 0600, &ignored), 0);
 	assert_true(dup2(file, STDERR_FILENO) >= 0);
-	result = ansible_run(playbook, &guest, err);
+	request.playbook = playbook;
+	result = ansible_run(&request, err);
 	assert_true(dup2(saved, STDERR_FILENO) >= 0);
 	assert_int_equal(file_read(AT_FDCWD, output, 1 << 20, ret_output, NULL, &ignored), 0);
 	return result;
@@ -189,11 +190,8 @@ static void plugins_of_the_host_stay_out(void **state)
 
 static void output_is_escaped(void **state)
 {
-	static const char tasks[] = "    - ansible.builtin.command:\n"
-				    "        argv: [printf, 'a\\033]0;owned\\007b']\n"
-				    "      register: r\n"
-				    "    - ansible.builtin.fail:\n"
-				    "        msg: \"{{ r.stdout }}\"\n"
+	static const char tasks[] = "    - ansible.builtin.fail:\n"
+				    "        msg: \"a\\e]0;owned\\ab\"\n"
 				    "      name: \"bad \\e[31m name\"\n";
 	_cleanup_free_ char *output = NULL;
 	_cleanup_error_ struct error err = ERROR_INIT;
@@ -209,7 +207,6 @@ static void output_is_escaped(void **state)
 static void an_unreachable_guest(void **state)
 {
 	static const char tasks[] = "    - name: enter\n"
-				    "      vars: {ansible_connection: ssh, ansible_port: 1}\n"
 				    "      ansible.builtin.command: {argv: [\"true\"]}\n";
 	_cleanup_free_ char *output = NULL;
 	_cleanup_error_ struct error err = ERROR_INIT;
@@ -218,7 +215,85 @@ static void an_unreachable_guest(void **state)
 	assert_int_equal(err.code, EX_SOFTWARE);
 	assert_non_null(strstr(err.message, "'enter'"));
 	assert_non_null(strstr(output, "UNREACHABLE"));
-	assert_non_null(strstr(output, "Connection refused"));
+}
+
+/*
+ * The ways to another connection, which an answer of the guest's can look like as well: none of
+ * them has a task run on this machine.
+ */
+static void no_task_runs_here(void **state)
+{
+	static const char *const ways[] = {
+		"      connection: local\n",
+		"      vars: {ansible_connection: local}\n",
+		"      delegate_to: localhost\n",
+		"      delegate_to: other\n",
+		"", /* what add_host has changed */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		_cleanup_free_ char *proof = text_format("%s/owned", (char *)*state);
+		_cleanup_free_ char *tasks = text_format(
+			"    - ansible.builtin.add_host:\n        name: \"{{ item }}\"\n"
+			"        ansible_connection: local\n        ansible_ssh_host: 127.0.0.2\n"
+			"        ansible_ssh_executable: /bin/true\n"
+			"        ansible_python_interpreter: /bin/true\n"
+			"      loop: [claude, other]\n"
+			"    - name: enter\n"
+			"      ansible.builtin.raw: touch %s\n%s",
+			proof, ways[i]);
+		_cleanup_free_ char *output = NULL;
+		_cleanup_error_ struct error err = ERROR_INIT;
+
+		assert_int_equal(play(*state, tasks, &output, &err), -1);
+		assert_non_null(strstr(err.message, "'enter'"));
+		assert_null(strstr(output, "127.0.0.2"));
+		assert_int_equal(access(proof, F_OK), -1);
+	}
+}
+
+static void what_the_request_says(void **state)
+{
+	static const char tasks[] =
+		"    - ansible.builtin.assert:\n"
+		"        that:\n"
+		"          - count + 1 == 4 and text == '7' and list[0].a\n"
+		"          - lookup('config', 'DEFAULT_FORKS') == 9\n"
+		"          - not lookup('config', 'DEFAULT_KEEP_REMOTE_FILES')\n"
+		"      tags: wanted\n"
+		"    - ansible.builtin.fail: {}\n";
+	static const char *const tags[] = {"none", "wanted", NULL};
+	static const char settings[] = "[defaults]\nforks = 9\n"
+				       "[ssh_connection]\nssh_executable = /bin/false\n";
+	_cleanup_free_ char *path = text_format("%s/named.cfg", (char *)*state);
+	_cleanup_free_ char *output = NULL;
+	_cleanup_error_ struct error err = ERROR_INIT;
+	int result;
+
+	assert_int_equal(file_replace(AT_FDCWD, path, settings, strlen(settings), 0600, &err), 0);
+	request.settings = path;
+	request.tags = tags;
+	request.vars = "{\"count\":3,\"text\":\"7\",\"list\":[{\"a\":true}]}";
+	result = play(*state, tasks, &output, &err);
+	request.settings = request.vars = NULL;
+	request.tags = NULL;
+	if (result < 0)
+		fail_msg("%s\n%s", err.message, output);
+	assert_non_null(strstr(output, "play | TASK [ansible.builtin.assert]"));
+}
+
+static void the_connection(void **state)
+{
+	static const char *const arguments[] = {"-F none"};
+	_cleanup_free_ char *text = ansible_connection(&guest, 1, arguments);
+
+	(void)state;
+	assert_non_null(strstr(text, "\"claude\":{\n      \"address\":\"127.0.0.1\""));
+	assert_non_null(strstr(text, "\"arguments\":\"-F none\""));
+	assert_non_null(strstr(text, "\"ansible_connection\":\"ssh\""));
+	assert_non_null(
+		strstr(text, "\"ansible_ssh_host\":\"{{ migrant_hosts[inventory_hostname].address "
+			     "}}\""));
 }
 
 static void what_is_not_there(void **state)
@@ -226,7 +301,8 @@ static void what_is_not_there(void **state)
 	_cleanup_free_ char *missing = text_format("%s/none.yml", (char *)*state);
 	_cleanup_error_ struct error err = ERROR_INIT;
 
-	assert_int_equal(ansible_run(missing, &guest, &err), -1);
+	request.playbook = missing;
+	assert_int_equal(ansible_run(&request, &err), -1);
 	assert_int_equal(err.code, EX_NOINPUT);
 }
 
@@ -244,6 +320,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(inventory),
+		cmocka_unit_test(the_connection),
 		cmocka_unit_test(quoting),
 		cmocka_unit_test(the_failing_task),
 		cmocka_unit_test_setup_teardown(host_configuration_stays_out, make_host,
@@ -252,6 +329,8 @@ int main(void)
 						remove_host),
 		cmocka_unit_test_setup_teardown(output_is_escaped, make_host, remove_host),
 		cmocka_unit_test_setup_teardown(an_unreachable_guest, make_host, remove_host),
+		cmocka_unit_test_setup_teardown(no_task_runs_here, make_host, remove_host),
+		cmocka_unit_test_setup_teardown(what_the_request_says, make_host, remove_host),
 		cmocka_unit_test_setup_teardown(what_is_not_there, make_host, remove_host),
 		cmocka_unit_test_setup_teardown(a_broken_playbook, make_host, remove_host),
 	};

@@ -696,7 +696,7 @@ static void what_is_not_built_is_refused(void **state)
 		{"hooks: hooks\n", "1:8", "'hooks'"},
 		{"connect: ssh\n", "1:10", "'connect'"},
 		{"tunnel: [1]\n", "1:9", "'tunnel'"},
-		{"provision: [{ansible: a}, {shell: b}]\n", "1:35", "'provision.shell'"},
+		{"provision: [{ansible: a}, {shell: b}, {file: {from: c, to: /d}}]\n", NULL, NULL},
 	};
 
 	(void)state;
