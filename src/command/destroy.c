@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "command/ask.h"
 #include "command/helper.h"
+#include "command/hooks.h"
 #include "command/shares.h"
 #include "command/stored.h"
 #include "command/volumes.h"
@@ -48,7 +49,10 @@ static int destroy(struct project *project, bool keeps_images, struct error *err
 {
 	_cleanup_pool_ virStoragePoolPtr pool = NULL;
 	const char *uuid = project->domain.definition.metadata.uuid;
+	bool runs = project_has_guest(project);
 
+	if (runs)
+		hooks_tell(project, "pre-down", "destroy");
 	if (pool_open(project->connection, &pool, err) < 0)
 		return -1;
 	log_step("%s: destroying", project->config.name);
@@ -59,6 +63,8 @@ static int destroy(struct project *project, bool keeps_images, struct error *err
 		return error_hint(err, "'migrant destroy' goes on where this one stopped");
 	if (check_nothing_left(project, pool, uuid, err) < 0)
 		return error_prefix(err, "the sandbox is not quite gone");
+	if (runs)
+		hooks_tell(project, "post-down", "destroy");
 	log_step("%s: destroyed, nothing of it is left%s", project->config.name,
 		 keeps_images ? " but its shares" : "");
 	return 0;

@@ -2,6 +2,7 @@
 #include "command/halt.h"
 
 #include "base/log.h"
+#include "command/hooks.h"
 
 static int shut_down(const struct project *project, unsigned int seconds, struct error *err)
 {
@@ -42,6 +43,20 @@ int halt_sandbox(const struct project *project, bool force, unsigned int seconds
 	}
 }
 
+int halt_with_hooks(const struct project *project, const char *trigger, bool force,
+		    unsigned int seconds, struct error *err)
+{
+	bool runs = project_has_guest(project);
+
+	if (runs && !force && hooks_before(project, "pre-down", trigger, err) < 0)
+		return -1;
+	if (halt_sandbox(project, force, seconds, err) < 0)
+		return -1;
+	if (runs)
+		hooks_tell(project, "post-down", trigger);
+	return 0;
+}
+
 static bool has_images(const struct metadata *metadata)
 {
 	for (size_t i = 0; i < metadata->share_count; i++)
@@ -61,8 +76,8 @@ static int run(const struct invocation *invocation, struct error *err)
 	    project_lock(&project, LOCK_SECONDS, err) < 0 || project_connect(&project, err) < 0 ||
 	    project_find(&project, err) < 0)
 		return -1;
-	runs = project.domain.state == DOMAIN_RUNNING || project.domain.state == DOMAIN_PAUSED;
-	if (halt_sandbox(&project, force, seconds, err) < 0)
+	runs = project_has_guest(&project);
+	if (halt_with_hooks(&project, "halt", force, seconds, err) < 0)
 		return -1;
 	if (runs && has_images(&project.domain.definition.metadata))
 		log_info(

@@ -144,6 +144,11 @@ int project_require_running(const struct project *project, struct error *err)
 	return error_hint(err, "start it: migrant up");
 }
 
+bool project_has_guest(const struct project *project)
+{
+	return project->domain.state == DOMAIN_RUNNING || project->domain.state == DOMAIN_PAUSED;
+}
+
 void project_access_done(struct project_access *access)
 {
 	record_done(&access->record);

@@ -52,6 +52,9 @@ MUST_CHECK int project_open(struct project *project, const struct invocation *in
 /* EXIT_STATE unless the sandbox exists and runs. */
 MUST_CHECK int project_require_running(const struct project *project, struct error *err);
 
+/* True when its guest runs or is paused: there is something to end. */
+bool project_has_guest(const struct project *project);
+
 /* How a running sandbox is reached; the access borrows from it. */
 struct project_access {
 	struct record record;

@@ -214,7 +214,8 @@ static int halt_first(const struct invocation *invocation, struct error *err)
 
 	if (open_checked(&project, invocation, err) < 0 || drop_memory(&project, err) < 0)
 		return -1;
-	return halt_sandbox(&project, option_flag(invocation, "force"), SHUTDOWN_SECONDS, err);
+	return halt_with_hooks(&project, "reload", option_flag(invocation, "force"),
+			       SHUTDOWN_SECONDS, err);
 }
 
 /* Between the two somebody else may get the lock; `up` takes things as it finds them. */

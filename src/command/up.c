@@ -73,6 +73,21 @@ static bool wants_provision(const struct up *up)
 	       (up->provision == UP_PROVISION_FIRST && up->fresh);
 }
 
+static bool has_hooks(const struct up *up)
+{
+	return up->project.config.hooks;
+}
+
+static char *what_pre_up(const struct up *up)
+{
+	return text_format("run the hook %s/pre-up, if it is there", up->project.config.hooks);
+}
+
+static char *what_post_up(const struct up *up)
+{
+	return text_format("run the hook %s/post-up, if it is there", up->project.config.hooks);
+}
+
 static char *what_clear(const struct up *up)
 {
 	return text_format("end what an earlier 'up' left half-made (%s)",
@@ -182,6 +197,7 @@ const struct up_step up_steps[] = {
 	{STEP("preflight", NULL,            is_started_anew, up_preflight,     NULL)},
 	{STEP("ports",     NULL,            is_started_anew, up_ports,         NULL)},
 	{STEP("shares",    NULL,            needs_folders,   up_look_shares,   NULL)},
+	{STEP("pre-up",    what_pre_up,     has_hooks,       up_pre_up,        NULL)},
 	{STEP("clear",     what_clear,      is_leftover,     up_clear,         NULL)},
 	{STEP("claim",     what_claim,      is_fresh,        up_claim,         up_claim_undo),
 	 .message = "making the sandbox"},
@@ -207,6 +223,7 @@ const struct up_step up_steps[] = {
 	 .settles = true},
 	{STEP("provision", what_provision,  wants_provision, up_run_provision, NULL),
 	 .message = "provisioning"},
+	{STEP("post-up",   what_post_up,    has_hooks,       up_post_up,       NULL)},
 	{.name = NULL},
 };
 /* clang-format on */
@@ -307,7 +324,7 @@ int up_run(struct up *up, struct error *err)
 		return -1;
 	if (!up->finished)
 		log_step("%s: up; 'migrant ssh' goes in", up->project.config.name);
-	return 0;
+	return up->project.config.connect == CONNECT_NONE ? 0 : up_go_in(up, err);
 }
 
 static int run(const struct invocation *invocation, struct error *err)

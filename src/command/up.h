@@ -127,6 +127,13 @@ int up_handshake(struct up *up, struct error *err);
 char *up_what_stage(const struct up *up);
 char *up_what_answer(const struct up *up);
 
+/* What the user wants around it (up_user.c). */
+int up_pre_up(struct up *up, struct error *err);
+int up_run_provision(struct up *up, struct error *err);
+int up_post_up(struct up *up, struct error *err);
+/* `connect:`, when all is done and the lock is not needed any more. */
+MUST_CHECK int up_go_in(struct up *up, struct error *err);
+
 /* Running (up_run.c). */
 int up_clear(struct up *up, struct error *err);
 int up_start(struct up *up, struct error *err);
@@ -137,6 +144,5 @@ int up_resume(struct up *up, struct error *err);
 int up_ready(struct up *up, struct error *err);
 int up_confirm(struct up *up, struct error *err);
 int up_settle(struct up *up, struct error *err);
-int up_run_provision(struct up *up, struct error *err);
 
 #endif

@@ -13,7 +13,6 @@
 #include "command/helper.h"
 #include "command/volumes.h"
 #include "domain/libvirt.h"
-#include "provision/provision.h"
 #include "seed/seed.h"
 
 #define CONSOLE_LINES	15
@@ -188,12 +187,4 @@ int up_settle(struct up *up, struct error *err)
 	if (up_define_booted(up, err) < 0)
 		return -1;
 	return sandbox_volume_delete(up->pool, VOLUME_SEED, metadata_of(up)->uuid, err);
-}
-
-int up_run_provision(struct up *up, struct error *err)
-{
-	if (provision_run(&up->project.config, &up->access.access, 1, err) == 0)
-		return 0;
-	return error_hint(err, "the sandbox runs: 'migrant ssh' looks, 'migrant provision' tries "
-			       "again");
 }

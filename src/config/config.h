@@ -176,6 +176,14 @@ const char *config_provision_title(const struct config_provision *provision);
 /* "ansible", "shell" or "file". */
 const char *config_provision_kind(const struct config_provision *provision);
 
+/*
+ * The lifecycle hook @name ("pre-up") of `hooks:`; *ret_path is NULL when there is none. It runs on
+ * the host as the user, so EX_NOPERM for one that somebody else can change or put another in place
+ * of, and EX_CONFIG for one that lies in a share, which a guest writes.
+ */
+MUST_CHECK int config_find_hook(const struct config *config, const char *name, char **ret_path,
+				struct error *err);
+
 /* True when `box:` is a path (config_path() makes it absolute) and not a box's name. */
 bool config_box_is_path(const struct config *config);
 

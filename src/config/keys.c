@@ -225,11 +225,11 @@ const struct config_key config_keys[KEY_COUNT] = {
 		.offset = DO_AT(as_user), .choices = as_choices, .fallback = "root",
 		.help = "user: it belongs to the login user"},
 	[KEY_HOOKS] = {"hooks", TYPE_PATH, .offset = AT(hooks), .none = true,
-		.unbuilt = true, .otherwise = "none",
+		.otherwise = "none",
 		.help = "directory with pre-up, post-up, pre-down, post-down, run on the host as "
 			"you"},
 	[KEY_CONNECT] = {"connect", TYPE_CHOICE, .offset = AT(connect), .choices = connect_choices,
-		.fallback = "none", .unbuilt = true,
+		.fallback = "none", .unbuilt_from = CONNECT_CONSOLE,
 		.help = "what `up` does once the guest is ready"},
 	[KEY_TUNNEL] = {"tunnel", TYPE_LIST, .max = 64, .grammar = "ports", .otherwise = "none",
 		.unbuilt = true,

@@ -54,6 +54,12 @@ struct host_file {
 /* All of them, whether they exist or not. The caller frees the array. */
 struct host_file *host_files(const struct config *config, size_t *ret_count);
 
+/*
+ * Why somebody else can change the file or directory @path or put another in its place, or NULL.
+ * *ret_place says which directory it is on the way there; the caller frees.
+ */
+const char *changed_on_the_way(const char *path, char **ret_place);
+
 /* The rules about shares that need a look at the files; EX_CONFIG with the place. */
 MUST_CHECK int config_check_share_files(const struct config *config, struct error *err);
 

@@ -36,12 +36,12 @@ static int refuse(const struct config *config, const struct config_share *share,
 	return config_error(config, share->host_position, err, "%s", reason);
 }
 
-/* Why somebody else can change what lies in the directory, or NULL. */
+/* Why somebody else can change the file, or what lies in the directory; or NULL. */
 static const char *changed_by_others(const struct stat *status)
 {
 	if (status->st_uid != 0 && status->st_uid != geteuid())
 		return "belongs to another user";
-	if (status->st_mode & S_ISVTX)
+	if (S_ISDIR(status->st_mode) && status->st_mode & S_ISVTX)
 		return NULL; /* only the owner of an entry renames it */
 	if (status->st_mode & S_IWOTH)
 		return "can be changed by every user";
@@ -50,27 +50,37 @@ static const char *changed_by_others(const struct stat *status)
 	return NULL;
 }
 
-/* The project's own directory and all above it. */
-static int check_above(const struct config *config, struct error *err)
+const char *changed_on_the_way(const char *path, char **ret_place)
 {
-	_cleanup_free_ char *path = text_dup(config->directory);
+	_cleanup_free_ char *at = text_dup(path);
 	struct stat status;
 
 	for (;;) {
-		const char *why = stat(path, &status) < 0 ? "cannot be looked at"
-							  : changed_by_others(&status);
-		char *slash = strrchr(path, '/');
+		const char *why =
+			stat(at, &status) < 0 ? "cannot be looked at" : changed_by_others(&status);
+		char *slash = strrchr(at, '/');
 
 		if (why) {
-			refuse(config, &config->shares[0], err,
-			       "the way to the share is not yours alone: %s %s", path, why);
-			return error_hint(err, "move the project to a directory that only you and "
-					       "root can change");
+			*ret_place = take_ptr(at);
+			return why;
 		}
-		if (!path[1])
-			return 0;
-		slash[slash == path] = '\0';
+		if (!at[1])
+			return NULL;
+		slash[slash == at] = '\0';
 	}
+}
+
+/* The project's own directory and all above it. */
+static int check_above(const struct config *config, struct error *err)
+{
+	_cleanup_free_ char *place = NULL;
+	const char *why = changed_on_the_way(config->directory, &place);
+
+	if (!why)
+		return 0;
+	refuse(config, &config->shares[0], err, "the way to the share is not yours alone: %s %s",
+	       place, why);
+	return error_hint(err, "move the project to a directory that only you and root can change");
 }
 
 static bool same_file(const struct stat *a, const struct stat *b)

@@ -10,21 +10,16 @@
 #include "provision/ansible.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
-#include "base/interrupt.h"
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "provision/keys.h"
 #include "provision/output.h"
-
-#define STOP_MS 5000
 
 /* A run: what it works with, in its private directory. */
 struct run {
@@ -52,27 +47,6 @@ static void run_done(struct run *run)
 static void look_at_line(void *data, const char *line)
 {
 	ansible_log_line(data, line);
-}
-
-/* Follows the output to its end. Returns false when somebody wants us to stop before. */
-static bool follow(int fd, struct output *output)
-{
-	struct pollfd fds[] = {{.fd = fd, .events = POLLIN},
-			       {.fd = interrupt_fd(), .events = POLLIN}};
-	char chunk[16384];
-	ssize_t got = 1;
-
-	while (got != 0) {
-		if (process_poll(fds, ARRAY_SIZE(fds), -1) <= 0)
-			continue;
-		if (fds[1].revents)
-			return false;
-		got = read(fd, chunk, sizeof(chunk));
-		if (got > 0)
-			output_add(output, chunk, (size_t)got);
-	}
-	output_end(output);
-	return true;
 }
 
 /* What ansible-galaxy fetched comes before what the user has installed. */
@@ -161,16 +135,6 @@ static int failure(const char *title, int status, const struct ansible_log *log,
 			       "looks inside");
 }
 
-/* Ctrl-C first, so that Ansible ends its workers, which may have left its process group. */
-static void stop(struct process *process)
-{
-	struct pollfd end = {.fd = process->pidfd, .events = POLLIN};
-
-	kill(-process->pid, SIGINT);
-	poll(&end, 1, STOP_MS);
-	process_kill(process);
-}
-
 /* Runs one of Ansible's programs to its end. @directory is never taken for configuration. */
 static int run_program(const struct run *run, const char *const *argv, const char *directory,
 		       struct error *err)
@@ -178,28 +142,16 @@ static int run_program(const struct run *run, const char *const *argv, const cha
 	_cleanup_ansible_log_ struct ansible_log log = {0};
 	_cleanup_output_ struct output output = {
 		.title = run->request->title, .look = look_at_line, .data = &log};
-	_cleanup_close_ int output_read = -1, output_write = -1;
 	struct process process = PROCESS_INIT;
-	int pipes[2];
 	int status = 0;
 
-	if (pipe2(pipes, O_CLOEXEC) < 0)
-		return error_errno(err, EX_OSERR, "cannot make a pipe");
-	output_read = pipes[0];
-	output_write = pipes[1];
 	process.argv = argv;
 	process.env = (const char *const *)run->env.items;
 	process.directory = directory;
-	process.output = process.errors = output_write;
-	if (process_start(&process, err) < 0)
-		return error_hint(err, "install Ansible (Debian: ansible-core)");
-	cleanup_close(&output_write);
-	if (!follow(output_read, &output)) {
-		stop(&process);
-		return interrupt_error(err);
-	}
-	if (process_wait(&process, &status, err) < 0)
-		return -1;
+	if (output_run(&output, &process, &status, err) < 0)
+		return err->code == EX_UNAVAILABLE
+			       ? error_hint(err, "install Ansible (Debian: ansible-core)")
+			       : -1;
 	return status == 0 ? 0 : failure(output.title, status, &log, err);
 }
 

@@ -5,6 +5,8 @@
 #ifndef PROVISION_OUTPUT_H
 #define PROVISION_OUTPUT_H
 
+#include "base/error.h"
+#include "base/process.h"
 #include "base/strbuf.h"
 
 struct output {
@@ -20,6 +22,15 @@ void output_add(struct output *output, const char *bytes, size_t length);
 
 /* Shows what is left of the last line. */
 void output_end(struct output *output);
+
+/*
+ * Starts @process and shows both its streams until it ends; what it leaves running is not waited
+ * for. Interrupted, or out of time (process->timeout), it gets SIGINT, then SIGKILL, with its
+ * process group. *ret_status as process_wait() has it. EX_UNAVAILABLE without the program,
+ * EX_TEMPFAIL, 128+signal.
+ */
+MUST_CHECK int output_run(struct output *output, struct process *process, int *ret_status,
+			  struct error *err);
 
 void output_done(struct output *output);
 

@@ -4,7 +4,11 @@ import time
 
 import pytest
 
-MIGRANTFILE = "box: debian-12\ncpus: 1\nmemory: 768M\ndisk: 4G\n"
+MIGRANTFILE = "box: debian-12\ncpus: 1\nmemory: 768M\ndisk: 4G\nhooks: hooks\n"
+HOOK = """#!/bin/sh
+echo "$MIGRANT_HOOK $MIGRANT_TRIGGER $MIGRANT_NAME $MIGRANT_IP" >>"$MIGRANT_DIR/hooks.log"
+case " $(cat "$MIGRANT_DIR/fail" 2>/dev/null) " in *" $MIGRANT_HOOK "*) echo no; exit 1;; esac
+"""
 
 PLAYBOOK = """\
 - hosts: all
@@ -50,6 +54,17 @@ def leftovers(lab):
     return lab.host.sh("ls -d /home/dev/.cache/migrant/provision* 2>/dev/null || true; pgrep -a ansible || true").stdout
 
 
+def failing(lab, project, hooks):
+    write(lab, f"{project}/fail", hooks)
+
+
+def hooks_run(lab, project):
+    """What has run since it was asked last."""
+    lines = lab.host.run("cat", f"{project}/hooks.log").stdout.splitlines()
+    lab.host.run("truncate", "-s", "0", f"{project}/hooks.log")
+    return lines
+
+
 @pytest.fixture(scope="module")
 def project(world):
     """A sandbox whose first `up` ran the playbook, from a directory and a home full of traps."""
@@ -64,7 +79,18 @@ def project(world):
     world.host.sh("ansible all -i localhost, -m ping || true", user="dev", cwd=path)
     assert is_owned(world)
     world.host.run("rm", OWNED)
-    world.migrant("up", cwd=path, timeout=900)
+    world.host.run("mkdir", f"{path}/hooks", user="dev")
+    for hook in ("pre-up", "post-up", "pre-down", "post-down"):
+        write(world, f"{path}/hooks/{hook}", HOOK)
+        world.host.run("chmod", "755", f"{path}/hooks/{hook}")
+    failing(world, path, "pre-up")
+    result = world.migrant("up", cwd=path, check=False, timeout=120)
+    assert result.returncode == 70 and "the hook pre-up ended with status 1" in result.stderr
+    assert "pre-up | no\n" in result.stderr and "making" not in result.stderr
+    assert world.host.run("virsh", "-q", "-c", "qemu:///system", "list", "--all", "--name").stdout.split() == []
+    failing(world, path, "post-up")
+    result = world.migrant("up", cwd=path, timeout=900)
+    assert "warning: the hook post-up ended with status 1" in result.stderr
     yield path
     world.migrant("destroy", "-f", cwd=path, check=False, timeout=600)
 
@@ -73,6 +99,8 @@ def test_first_up_has_run_it(world, project):
     assert world.migrant("ssh", "-c", "cat /etc/provisioned", cwd=project).stdout == "playbook Debian\n"
     assert not is_owned(world)
     assert leftovers(world) == ""
+    address = world.migrant("ip", cwd=project).stdout.strip()
+    assert hooks_run(world, project) == ["pre-up up playbook ", "pre-up up playbook ", f"post-up up playbook {address}"]
 
 
 def test_again_with_traps_in_the_environment(world, project):
@@ -97,12 +125,12 @@ def test_facts_are_text(world, project):
 
 SCRIPTS = """\
 provision:
-  - shell: {inline: "printf 'one\\\\rtwo\\\\n\\\\033]0;owned\\\\007\\\\n'; id -un; pwd; echo wrong >&2", name: says}
+  - {shell: {inline: "printf 'one\\\\rtwo\\\\n\\\\033]0;owned\\\\007\\\\n'; id -un; pwd; echo wrong >&2"}, name: says}
   - shell: setup.py
   - shell: {inline: id -un, user: user}
   - file: {from: motd, to: /etc/motd, mode: 0640}
   - file: {from: tree, to: /home/migrant/tree, user: user}
-  - shell: {inline: "echo before; exit 3", name: fails}
+  - {shell: {inline: "echo before; exit 3"}, name: fails}
   - shell: {inline: touch /never}
 """
 SETUP = "#!/usr/bin/python3\nimport sys\nprint('python', sys.stdin.read() == '')\n"
@@ -261,8 +289,19 @@ def test_interrupted(world, project):
     assert world.migrant("ssh", "-c", "true", cwd=project).returncode == 0
 
 
+def test_hooks_on_the_way_down(world, project):
+    """pre-down can keep `halt` from ending the guest, and nothing keeps `destroy` from it."""
+    address = world.migrant("ip", cwd=project).stdout.strip()
+    failing(world, project, "pre-down")
+    result = world.migrant("halt", cwd=project, check=False)
+    assert result.returncode == 70 and "the hook pre-down ended with status 1" in result.stderr
+    assert world.migrant("ssh", "-c", "true", cwd=project).returncode == 0
+    failing(world, project, "post-down")
+    assert "warning: the hook post-down" in world.migrant("halt", cwd=project, timeout=600).stderr
+    assert hooks_run(world, project) == [f"pre-down halt playbook {address}"] * 2 + ["post-down halt playbook "]
+
+
 def test_not_running(world, project):
-    world.migrant("halt", cwd=project, timeout=600)
     result = world.migrant("provision", cwd=project, check=False)
     assert result.returncode == 1
     assert result.stderr.startswith("error: ")

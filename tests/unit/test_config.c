@@ -693,8 +693,8 @@ static void what_is_not_built_is_refused(void **state)
 		{"network: {egress: list, domains: [a.b]}\n", "1:19", "'network.egress: list'"},
 		{"wireguard: wg.conf\n", "1:12", "'wireguard'"},
 		{"ttl: 8h\n", "1:6", "'ttl'"},
-		{"hooks: hooks\n", "1:8", "'hooks'"},
-		{"connect: ssh\n", "1:10", "'connect'"},
+		{"hooks: hooks\nconnect: ssh\n", NULL, NULL},
+		{"connect: console\n", "1:10", "'connect: console'"},
 		{"tunnel: [1]\n", "1:9", "'tunnel'"},
 		{"provision: [{ansible: a}, {shell: b}, {file: {from: c, to: /d}}]\n", NULL, NULL},
 	};
