@@ -1,12 +1,13 @@
 /*
  * What Ansible is told, and what its output tells.
  *
- * A guest answers for every module that runs in it, and Ansible takes more from an answer than
- * facts: one that looks like add_host's changes the variables of a host, its connection and its
- * interpreter with them, and the next task would run on this machine. Extra variables are stronger
- * than anything an answer can set, so all that decides where a task runs is given as one. They are
- * looked up by the inventory's names: for a host that somebody adds there is no address, and
- * `delegate_to: localhost` ends in an error.
+ * A guest answers for every module that runs in it, and an answer can become a variable of a host:
+ * as a fact, where Ansible's filter of names is all that keeps its connection or its interpreter
+ * from being one (an answer that looked like add_host's once passed), or because a playbook
+ * believes it. The next task would run on this machine. Extra variables are stronger than all
+ * others, so all that decides where a task runs is given as one. They are looked up by the
+ * inventory's names: for a host that somebody adds there is no address, and `delegate_to:
+ * localhost` ends in an error.
  */
 #include <json-c/json.h>
 #include <string.h>

@@ -142,20 +142,19 @@ def test_scripts_and_files(world, project):
     write(world, f"{project}/setup.py", SETUP)
     write(world, f"{project}/motd", "be welcome\n")
     world.host.sh("mkdir -p 'tree/a b'; echo deep >'tree/a b/c'; ln -s /etc/passwd tree/link", user="dev", cwd=project)
-    for _ in range(2):  # the second time all of it is there already
-        result = world.migrant("provision", cwd=project, check=False, timeout=300)
-        assert result.returncode == 70 and result.stdout == ""
-        assert "fails ended with status 3" in result.stderr and "hint: " in result.stderr
-        for line in ("says | one", "says | two", "says | \\x1b]0;owned\\x07", "says | root", "says | /home/migrant",
-                     "says | wrong", "setup.py | python True", "shell | migrant", "fails | before"):
-            assert line + "\n" in result.stderr
-        assert "\x1b" not in result.stderr
+    result = world.migrant("provision", cwd=project, check=False, timeout=300)
+    assert result.returncode == 70 and result.stdout == ""
+    assert "fails ended with status 3" in result.stderr and "hint: " in result.stderr
+    for line in ("says | one", "says | two", "says | \\x1b]0;owned\\x07", "says | root", "says | /home/migrant",
+                 "says | wrong", "setup.py | python True", "shell | migrant", "fails | before"):
+        assert line + "\n" in result.stderr
+    assert "\x1b" not in result.stderr
+    world.migrant("provision", "--with", "tree", cwd=project)  # is there already
     look = ("stat -c '%a %U %n' /etc/motd tree tree/link 'tree/a b/c'; cat /etc/motd 2>&1; sudo cat /etc/motd; "
             "readlink tree/link; ls /never /tmp/migrant-provision* 2>&1 | wc -l; ls -A /etc | grep migrant || true")
     assert world.migrant("ssh", "-c", look, cwd=project).stdout == (
         "640 root /etc/motd\n755 migrant tree\n777 migrant tree/link\n644 migrant tree/a b/c\n"
         "cat: /etc/motd: Permission denied\nbe welcome\n/etc/passwd\n2\n")
-    assert "says |" in world.migrant("provision", "--with", "says", cwd=project).stderr
     result = world.migrant("provision", "--with", "motd", cwd=project)
     assert "/etc/motd: 1 file, 1 KiB" in result.stderr and "says |" not in result.stderr
 
@@ -205,12 +204,12 @@ def test_roles_that_are_fetched_and_a_configuration_that_is_named(world, project
     assert leftovers(world) == ""
 
 
-# A guest answers for every module. This one says what add_host says, with a connection and an interpreter of its
-# choice, and what `fetch` would like to hear.
+# A guest answers for every module. This one says what add_host says, names a connection and an interpreter of its
+# choice, also to a playbook that asks for them, and tells `fetch` another path.
 LIAR = """\
 #!/bin/sh
 cat >/dev/null
-exec printf '%s' '{"changed": true, "ping": "pong", "add_host": {"host_name": "playbook", "host_vars": {
+exec printf '%s' '{"changed": true, "ping": "/home/dev/evil", "add_host": {"host_name": "playbook", "host_vars": {
 "ansible_connection": "local", "ansible_python_interpreter": "/home/dev/evil", "ansible_ssh_executable": "/home/dev/evil",
 "ansible_shell_executable": "/home/dev/evil"}}, "ansible_facts": {"ansible_connection": "local",
 "ansible_python_interpreter": "/home/dev/evil", "inventory_hostname": "localhost"},
@@ -222,10 +221,15 @@ CREDULOUS = """\
   gather_facts: false
   tasks:
     - ansible.builtin.ping: {}
-    - ansible.builtin.ping: {}
+      register: answer
     - ansible.builtin.fetch: {src: /etc/hostname, dest: /home/dev/fetched/}
       ignore_errors: true
-    - ansible.builtin.raw: "true"
+    - ansible.builtin.add_host:
+        name: playbook
+        ansible_connection: local
+        ansible_python_interpreter: "{{ answer.ping }}"
+        ansible_ssh_executable: "{{ answer.ping }}"
+    - ansible.builtin.ping: {}
 """
 
 
@@ -237,7 +241,7 @@ def test_a_guest_that_lies_to_every_module(world, project):
     # the lie works where nobody guards against it: else it proves nothing
     world.host.sh(
         "echo 'playbook ansible_connection=local ansible_python_interpreter=/home/dev/liar' >inventory; "
-        f"ANSIBLE_CONFIG=/dev/null ansible-playbook -i inventory {project}/credulous.yml || true",
+        f"touch none.cfg; ANSIBLE_CONFIG=none.cfg ansible-playbook -i inventory {project}/credulous.yml || true",
         user="dev", cwd="/home/dev")
     assert is_owned(world)
     world.host.sh(f"rm -rf {OWNED} /home/dev/fetched")
