@@ -160,6 +160,27 @@ int link_add_veth(struct netlink *netlink, const struct veth *veth, struct error
 	return 0;
 }
 
+int link_add_kind(struct netlink *netlink, const char *name, const char *kind, bool *ret_known,
+		  struct error *err)
+{
+	char buffer[NETLINK_REQUEST_MAX];
+	struct nlmsghdr *message;
+	struct nlattr *info;
+
+	begin(buffer, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, &message);
+	mnl_attr_put_strz(message, IFLA_IFNAME, name);
+	info = mnl_attr_nest_start(message, IFLA_LINKINFO);
+	mnl_attr_put_strz(message, IFLA_INFO_KIND, kind);
+	mnl_attr_nest_end(message, info);
+	*ret_known = true;
+	if (netlink_request(netlink, message) == 0)
+		return 0;
+	if (errno != EOPNOTSUPP)
+		return error_errno(err, EX_OSERR, "cannot make the link %s", name);
+	*ret_known = false;
+	return 0;
+}
+
 int link_add_tap(const char *name, struct error *err)
 {
 	_cleanup_close_ int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
@@ -193,6 +214,8 @@ int link_change(struct netlink *netlink, int index, const struct link_change *ch
 	}
 	if (change->alias)
 		mnl_attr_put_strz(message, IFLA_IFALIAS, change->alias);
+	if (change->mtu)
+		mnl_attr_put_u32(message, IFLA_MTU, change->mtu);
 	if (change->mac)
 		mnl_attr_put(message, IFLA_ADDRESS, MAC_LENGTH, change->mac->octet);
 	if (change->netns >= 0)

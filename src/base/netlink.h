@@ -67,13 +67,21 @@ struct veth {
 };
 MUST_CHECK int link_add_veth(struct netlink *netlink, const struct veth *veth, struct error *err);
 
+/*
+ * A link of @kind, down. *ret_known is false, and nothing done, where the kernel does not know that
+ * kind, also not as a module.
+ */
+MUST_CHECK int link_add_kind(struct netlink *netlink, const char *name, const char *kind,
+			     bool *ret_known, struct error *err);
+
 /* A persistent tap in the calling thread's namespace, down. */
 MUST_CHECK int link_add_tap(const char *name, struct error *err);
 
-/* What to change; members that are NULL (up: 0, netns: -1) stay as they are. */
+/* What to change; members that are NULL (up, mtu: 0, netns: -1) stay as they are. */
 struct link_change {
 	const char *alias;
 	const struct mac *mac;
+	uint32_t mtu;
 	int up;	   /* 1 */
 	int netns; /* descriptor of the namespace to move to */
 };

@@ -13,7 +13,10 @@
 #include "base/text.h"
 #include "hook/keeper.h"
 #include "hook/sandbox_dir.h"
+#include "hook/tunnel_stage.h"
 #include "network/gateway.h"
+#include "network/rules.h"
+#include "network/uplink.h"
 #include "network/wire.h"
 
 int apply_read(const char *xml, size_t length, struct metadata *ret_metadata, struct error *err)
@@ -43,10 +46,15 @@ static int check_same(const struct metadata *metadata, const struct record *reco
 		      struct error *err)
 {
 	_cleanup_free_ char *wire = wire_canonical(&metadata->wire);
+	_cleanup_free_ char *tunnel = tunnel_stage_facts(metadata);
 
 	if (!record->wire || !record->policy) {
 		error_set(err, EXIT_STATE, "%s was started by an older migrant", record->name);
 		return error_hint(err, "'migrant halt' and 'migrant up' set it up anew");
+	}
+	if (!text_equal(tunnel, record->tunnel ? record->tunnel : "")) {
+		error_set(err, EXIT_STATE, "%s runs with another tunnel, or none", record->name);
+		return error_hint(err, "'migrant halt' and 'migrant up' change it");
 	}
 	if (text_equal(metadata->name, record->name) && text_equal(metadata->uuid, record->uuid) &&
 	    metadata->owner == record->owner &&
@@ -73,11 +81,15 @@ static int make_real(const struct metadata *metadata, const struct record *recor
 		     struct error *err)
 {
 	_cleanup_free_ char *directory = sandbox_directory(metadata->name);
-	const struct sandbox sandbox = sandbox_of(metadata, directory);
+	struct sandbox sandbox = sandbox_of(metadata, directory);
+	_cleanup_tunnel_ struct wireguard *wireguard = NULL;
 	struct address control;
 
 	if (parse_address(record->control_address, &control) < 0)
 		return error_set(err, EX_SOFTWARE, "the record names no control address");
+	if (tunnel_stage_kept(metadata, &wireguard, err) < 0)
+		return -1;
+	sandbox.wireguard = wireguard;
 	if (gateway_apply(&sandbox, err) < 0 || gateway_repair(metadata->name, directory, err) < 0)
 		return -1;
 	return keeper_restart(metadata, &control, err);
@@ -88,8 +100,12 @@ static int note(const struct record *record, const struct policy *policy, struct
 {
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	struct record changed = *record;
+	char uplink[IFNAMSIZ];
 	static char none[] = "";
 
+	gateway_link(LINK_UPLINK, record->uuid, uplink);
+	if (policy)
+		changed.uplink = uplink_is_needed(policy) ? uplink : none;
 	if (policy && sandbox_policy_store(record->name, policy, err) < 0)
 		return -1;
 	if (policy)

@@ -102,6 +102,7 @@ struct record {
 	char *started;	       /* RFC 3339, UTC: when `prepare` ended */
 	/* NULL in the record of a hook that did not know them yet: */
 	char *wire;   /* wire_canonical() */
+	char *tunnel; /* tunnel_canonical(); NULL without a tunnel */
 	char *policy; /* policy_canonical() of what is in force; empty while it is being changed */
 };
 /* The JSON document, with a final newline; the caller frees. */

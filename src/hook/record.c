@@ -25,6 +25,7 @@ static const struct {
 	{"uplink", offsetof(struct record, uplink), false},
 	{"started", offsetof(struct record, started), false},
 	{"wire", offsetof(struct record, wire), true},
+	{"tunnel", offsetof(struct record, tunnel), true},
 	{"policy", offsetof(struct record, policy), true},
 };
 

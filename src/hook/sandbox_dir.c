@@ -24,6 +24,7 @@ struct sandbox sandbox_of(const struct metadata *metadata, const char *directory
 		.directory = directory,
 		.wire = &metadata->wire,
 		.policy = &metadata->policy,
+		.tunnel = metadata->policy.tunnel ? &metadata->tunnel : NULL,
 	};
 }
 

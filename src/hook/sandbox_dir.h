@@ -16,7 +16,7 @@ MUST_CHECK int sandbox_lock(int *ret_fd, struct error *err);
 /* RUN_DIR/NAME; the caller frees. */
 char *sandbox_directory(const char *name);
 
-/* What the network room needs to know of it; borrows from both. */
+/* What the network room needs to know of it, but for the keys of a tunnel; borrows from both. */
 struct sandbox sandbox_of(const struct metadata *metadata, const char *directory);
 
 MUST_CHECK int sandbox_directory_make(const char *name, struct error *err);

@@ -19,7 +19,9 @@
 #include "hook/request.h"
 #include "hook/sandbox_dir.h"
 #include "hook/share_stage.h"
+#include "hook/tunnel_stage.h"
 #include "network/gateway.h"
+#include "network/uplink.h"
 #include "network/wire.h"
 
 static int write_record(const struct metadata *metadata, struct gateway *gateway, struct error *err)
@@ -30,6 +32,8 @@ static int write_record(const struct metadata *metadata, struct gateway *gateway
 	time_t now = time(NULL);
 	struct tm utc;
 	_cleanup_free_ char *wire = wire_canonical(&metadata->wire);
+	_cleanup_free_ char *tunnel = tunnel_stage_facts(metadata);
+	static char none[] = "";
 	_cleanup_strbuf_ struct strbuf policy = STRBUF_INIT;
 	struct record record = {
 		.name = metadata->name,
@@ -40,9 +44,10 @@ static int write_record(const struct metadata *metadata, struct gateway *gateway
 		.netns = gateway->netns,
 		.tap = gateway->tap,
 		.control_address = address_format(&gateway->control_address, address),
-		.uplink = gateway->uplink,
+		.uplink = uplink_is_needed(&metadata->policy) ? gateway->uplink : none,
 		.started = started,
 		.wire = wire,
+		.tunnel = *tunnel ? tunnel : NULL,
 	};
 
 	policy_canonical(&metadata->policy, &policy);
@@ -68,13 +73,16 @@ static int remove_all(const char *name, struct error *err)
 	return -1;
 }
 
-static int make_all(const struct metadata *metadata, struct error *err)
+static int make_all(const struct metadata *metadata, const struct wireguard *wireguard,
+		    struct error *err)
 {
 	_cleanup_free_ char *directory = sandbox_directory(metadata->name);
-	const struct sandbox sandbox = sandbox_of(metadata, directory);
+	struct sandbox sandbox = sandbox_of(metadata, directory);
 	struct gateway gateway;
 
+	sandbox.wireguard = wireguard;
 	if (sandbox_directory_make(metadata->name, err) < 0 ||
+	    tunnel_stage_keep(metadata->name, wireguard, err) < 0 ||
 	    gateway_prepare(&sandbox, &gateway, err) < 0 || share_stage_make(metadata, err) < 0 ||
 	    keeper_start(metadata, &gateway.control_address, err) < 0 ||
 	    sandbox_policy_store(metadata->name, &metadata->policy, err) < 0)
@@ -86,6 +94,7 @@ static int make_all(const struct metadata *metadata, struct error *err)
 static int prepare(const struct request *request, struct error *err)
 {
 	const char *name = request->metadata.name;
+	_cleanup_tunnel_ struct wireguard *wireguard = NULL;
 	_cleanup_error_ struct error undo = ERROR_INIT;
 	bool in_use = false;
 
@@ -93,9 +102,11 @@ static int prepare(const struct request *request, struct error *err)
 		return -1;
 	if (in_use)
 		return error_set(err, EX_TEMPFAIL, "a guest still runs on the gateway of %s", name);
+	if (tunnel_stage_take(&request->metadata, &wireguard, err) < 0)
+		return -1;
 	if (remove_all(name, err) < 0)
 		return error_prefix(err, "cannot clear what is left of %s", name);
-	if (make_all(&request->metadata, err) == 0)
+	if (make_all(&request->metadata, wireguard, err) == 0)
 		return 0;
 	(void)!remove_all(name, &undo); /* the first error is the one to tell */
 	return -1;
@@ -145,6 +156,21 @@ static void finish_apply(const struct request *request, const struct record *rec
 		hook_error_print(&err);
 }
 
+/* One that has gone let nothing out. Where it cannot be made again, the comparison decides. */
+static void repair_tunnel(const struct metadata *metadata, const char *directory)
+{
+	_cleanup_tunnel_ struct wireguard *wireguard = NULL;
+	struct sandbox sandbox = sandbox_of(metadata, directory);
+	_cleanup_error_ struct error err = ERROR_INIT;
+
+	if (tunnel_stage_kept(metadata, &wireguard, &err) == 0) {
+		sandbox.wireguard = wireguard;
+		if (gateway_repair_tunnel(&sandbox, &err) == 0)
+			return;
+	}
+	hook_error_print(&err);
+}
+
 /* Should: end a guest whose isolation is not what it was; repair the rest. */
 static int reconnect(const struct request *request, struct error *err)
 {
@@ -156,6 +182,7 @@ static int reconnect(const struct request *request, struct error *err)
 	if (record_load(name, &record, err) < 0)
 		return -1;
 	finish_apply(request, &record);
+	repair_tunnel(&request->metadata, directory);
 	if (gateway_verify(name, directory, &drift, err) < 0)
 		return -1;
 	if (drift.isolation.count)
@@ -220,6 +247,7 @@ static int run_locked(const struct stage *stage, const struct request *request, 
 		return -1;
 	result = stage->run_by_name ? stage->run_by_name(name, err) : stage->run(request, err);
 	sandbox_directory_sweep();
+	tunnel_stage_sweep();
 	return result;
 }
 

@@ -18,6 +18,8 @@
 #include "hook/sandbox_dir.h"
 #include "hook/share_stage.h"
 #include "hook/share_verbs.h"
+#include "hook/tunnel_stage.h"
+#include "hook/tunnel_verbs.h"
 #include "network/gateway.h"
 
 static void add_json(json_object *document, struct strbuf *output)
@@ -86,6 +88,7 @@ static int cleanup(const struct verb_args *args, struct strbuf *output, struct e
 		return error_set(err, EXIT_STATE, "%s still runs", name);
 	if (share_verb_clear(args, &left, err) < 0)
 		return -1;
+	tunnel_stage_clear(name);
 	if (keeper_end(name, err) < 0 || gateway_remove(name, directory, err) < 0 ||
 	    sandbox_directory_remove(name, err) < 0 || logs_remove(name, err) < 0 ||
 	    network_log_remove(name, err) < 0) {
@@ -142,6 +145,8 @@ static const struct verb {
 	{"rules", NAME | RECORD, rules},
 	{"apply", NAME | RECORD | INPUT, apply},
 	{"cleanup", NAME, cleanup},
+	{"stage", NAME | INPUT, tunnel_verb_stage},
+	{"wg", NAME | RECORD, tunnel_verb_wg},
 	{"version", NO_NAME, version},
 	/* of shares; the name of share-delete and share-adopt is an image's */
 	{"mount", NAME | INPUT, share_verb_mount},
@@ -203,6 +208,7 @@ static int run_locked(const struct verb *verb, const struct verb_args *args, uid
 	if (result == 0)
 		result = verb->run(args, output, err);
 	sandbox_directory_sweep();
+	tunnel_stage_sweep();
 	return result;
 }
 
@@ -211,6 +217,7 @@ int verb_run(const struct verb_call *call, struct strbuf *output, struct error *
 	const struct verb *verb = find_verb(call->verb);
 	struct verb_args args = {.name = call->name, .caller = call->caller};
 	_cleanup_free_ char *input = NULL;
+	int result;
 
 	if (!verb)
 		return error_set(err, EX_USAGE, "unknown verb %.64s", call->verb);
@@ -226,5 +233,8 @@ int verb_run(const struct verb_call *call, struct strbuf *output, struct error *
 	    file_read_fd(call->input, HELPER_INPUT_MAX, &input, &args.length, err) < 0)
 		return error_prefix(err, "what to %s", verb->name);
 	args.input = input;
-	return run_locked(verb, &args, call->caller, output, err);
+	result = run_locked(verb, &args, call->caller, output, err);
+	if (input)
+		explicit_bzero(input, args.length); /* it may have been keys */
+	return result;
 }

@@ -15,12 +15,16 @@
 #include "network/netns.h"
 #include "network/nft.h"
 #include "network/place.h"
+#include "network/tunnel_link.h"
+#include "network/uplink.h"
 
 #define CONFIG_MAX (4 * 1024 * 1024)
 
 struct change {
 	const struct sandbox *sandbox;
+	char *name; /* of the namespace */
 	struct place place;
+	struct netlink host, inside;
 	int netns;
 	struct strbuf rules;
 	char *dnsmasq;
@@ -29,6 +33,9 @@ struct change {
 static void change_done(struct change *change)
 {
 	place_done(&change->place);
+	netlink_close(&change->host);
+	netlink_close(&change->inside);
+	free(change->name);
 	cleanup_close(&change->netns);
 	strbuf_done(&change->rules);
 	free(change->dnsmasq);
@@ -38,33 +45,33 @@ static void change_done(struct change *change)
 static int open_gateway(struct change *change, struct error *err)
 {
 	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
-	_cleanup_netlink_ struct netlink inside = NETLINK_INIT;
-	_cleanup_free_ char *name = gateway_netns(change->sandbox->name);
 	char tap[IFNAMSIZ];
 	struct link link;
 	bool found = false;
 
 	gateway_link(LINK_TAP, change->sandbox->uuid, tap);
-	if (netns_open(name, &change->netns, err) < 0)
+	change->name = gateway_netns(change->sandbox->name);
+	if (netns_open(change->name, &change->netns, err) < 0 ||
+	    netlink_open(&change->host, err) < 0)
 		return -1;
 	if (change->netns < 0)
-		return error_set(err, EX_NOINPUT, "the namespace %s is gone", name);
-	if (netns_enter(&scope, change->netns, err) < 0 || netlink_open(&inside, err) < 0 ||
-	    link_find(&inside, tap, &link, &found, err) < 0)
+		return error_set(err, EX_NOINPUT, "the namespace %s is gone", change->name);
+	if (netns_enter(&scope, change->netns, err) < 0 || netlink_open(&change->inside, err) < 0 ||
+	    link_find(&change->inside, tap, &link, &found, err) < 0)
 		return -1;
-	return found ? 0 : error_set(err, EX_NOINPUT, "the guest's wire is not in %s", name);
+	return found ? 0
+		     : error_set(err, EX_NOINPUT, "the guest's wire is not in %s", change->name);
 }
 
 /* The host's side as it should be, and what the host is and has by now. */
 static int look_around(struct change *change, struct error *err)
 {
-	_cleanup_netlink_ struct netlink host = NETLINK_INIT;
 	struct place *place = &change->place;
 	struct prefix pool;
 
 	if (place_load(change->sandbox->directory, place, err) < 0 ||
-	    netlink_open(&host, err) < 0 || host_ensure(&host, &place->pool, &pool, err) < 0 ||
-	    host_survey(&host, &place->pool, NULL, &place->host, err) < 0)
+	    host_ensure(&change->host, &place->pool, &pool, err) < 0 ||
+	    host_survey(&change->host, &place->pool, NULL, &place->host, err) < 0)
 		return -1;
 	return dnsmasq_user(&place->dnsmasq_user, &place->dnsmasq_uid, err);
 }
@@ -76,36 +83,70 @@ static int render(struct change *change, struct error *err)
 	return place_dnsmasq(&change->place, change->sandbox, &change->dnsmasq, err);
 }
 
+static struct wiring wiring_of(struct change *change)
+{
+	return (struct wiring){
+		.host = &change->host,
+		.inside = &change->inside,
+		.netns = change->netns,
+		.alias = change->name,
+		.block = &change->place.block,
+	};
+}
+
 /*
  * IPv6 on the links follows the policy as well: on before the rules that let it pass, off after
  * those that do not. Rules that know no IPv6 drop it.
  */
 static int switch_ipv6(struct change *change, bool on, struct error *err)
 {
-	_cleanup_netlink_ struct netlink host = NETLINK_INIT, inside = NETLINK_INIT;
-	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
-	char tap[IFNAMSIZ], uplink[IFNAMSIZ];
+	char tap[IFNAMSIZ], uplink[IFNAMSIZ], tunnel[IFNAMSIZ];
 	const struct gateway6 gateway = {
-		.host = &host,
-		.inside = &inside,
-		.netns = change->netns,
+		.wiring = wiring_of(change),
 		.uplink = uplink,
 		.tap = tap,
-		.block = &change->place.block,
+		.tunnel = tunnel,
 		.guest_mac = &change->sandbox->wire->guest_mac,
+		.policy = change->sandbox->policy,
 	};
 
 	gateway_link(LINK_TAP, change->sandbox->uuid, tap);
 	gateway_link(LINK_UPLINK, change->sandbox->uuid, uplink);
-	if (netlink_open(&host, err) < 0 || netns_enter(&scope, change->netns, err) < 0 ||
-	    netlink_open(&inside, err) < 0)
-		return -1;
-	netns_leave(&scope);
+	gateway_link(TUNNEL_LINK, change->sandbox->uuid, tunnel);
 	if (!on)
 		return gateway6_close(&gateway, err);
 	if (gateway6_open_uplink(&gateway, err) < 0)
 		return -1;
 	return gateway6_open_wire(&gateway, err);
+}
+
+/* What the new rules need: a way that is there early leads nowhere yet. */
+static int open_ways(struct change *change, struct error *err)
+{
+	const struct wiring wiring = wiring_of(change);
+	char uplink[IFNAMSIZ];
+
+	gateway_link(LINK_UPLINK, change->sandbox->uuid, uplink);
+	if (change->sandbox->policy->tunnel &&
+	    (tunnel_link_check(change->sandbox, &change->place.pool, err) < 0 ||
+	     uplink_open(&wiring, uplink, change->sandbox->policy, err) < 0))
+		return -1;
+	if (change->sandbox->policy->ipv6 && switch_ipv6(change, true, err) < 0)
+		return -1;
+	return change->sandbox->policy->tunnel ? tunnel_link_open(&wiring, change->sandbox, err)
+					       : 0;
+}
+
+/* And what they do not need any more. */
+static int prune_ways(struct change *change, struct error *err)
+{
+	const struct wiring wiring = wiring_of(change);
+	char uplink[IFNAMSIZ];
+
+	gateway_link(LINK_UPLINK, change->sandbox->uuid, uplink);
+	if (!change->sandbox->policy->ipv6 && switch_ipv6(change, false, err) < 0)
+		return -1;
+	return uplink_prune(&wiring, uplink, change->sandbox->policy, err);
 }
 
 static int load(struct change *change, struct error *err)
@@ -142,13 +183,32 @@ int gateway_apply(const struct sandbox *sandbox, struct error *err)
 	if (open_gateway(&change, err) < 0 || look_around(&change, err) < 0 ||
 	    render(&change, err) < 0 ||
 	    gateway_links_whole(sandbox->name, sandbox->directory, &links_whole, err) < 0 ||
-	    (sandbox->policy->ipv6 && switch_ipv6(&change, true, err) < 0) ||
-	    load(&change, err) < 0 ||
-	    (!sandbox->policy->ipv6 && switch_ipv6(&change, false, err) < 0) ||
+	    open_ways(&change, err) < 0 || load(&change, err) < 0 || prune_ways(&change, err) < 0 ||
 	    restart_dnsmasq(&change, err) < 0)
 		return -1;
 	/* What else has changed since the start must not become how it should be. */
 	if (links_whole)
 		return gateway_remember(sandbox->name, sandbox->directory, err);
 	return gateway_remember_rules(sandbox->name, sandbox->directory, err);
+}
+
+int gateway_repair_tunnel(const struct sandbox *sandbox, struct error *err)
+{
+	_cleanup_(change_done) struct change change = {
+		.sandbox = sandbox, .netns = -1, .rules = STRBUF_INIT};
+	char name[IFNAMSIZ];
+	struct wiring wiring;
+	bool found = false;
+	struct link link;
+
+	if (!sandbox->policy->tunnel)
+		return 0;
+	gateway_link(TUNNEL_LINK, sandbox->uuid, name);
+	if (open_gateway(&change, err) < 0 ||
+	    place_load(sandbox->directory, &change.place, err) < 0 ||
+	    link_find(&change.inside, name, &link, &found, err) < 0)
+		return -1;
+	wiring = wiring_of(&change);
+	/* What has changed on one that is there is not ours to explain. */
+	return found ? 0 : tunnel_link_open(&wiring, sandbox, err);
 }

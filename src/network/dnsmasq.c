@@ -12,6 +12,7 @@
 #include "base/strbuf.h"
 #include "base/text.h"
 #include "network/netns.h"
+#include "network/rules.h"
 #include "base/proc.h"
 #include "network/wire.h"
 
@@ -65,11 +66,13 @@ static void add_upstream(const struct dnsmasq *dnsmasq, struct strbuf *text)
 {
 	const struct policy *policy = dnsmasq->policy;
 	bool ask = policy->egress == POLICY_EGRESS_OPEN;
+	struct address resolvers[RULES_RESOLVERS_MAX];
+	size_t count = rules_resolvers(policy, dnsmasq->tunnel, resolvers);
 	char dns[ADDRESS_TEXT_MAX];
 
-	for (size_t i = 0; ask && i < policy->dns_count; i++)
-		strbuf_addf(text, "server=%s\n", address_format(&policy->dns[i], dns));
-	if (ask && !policy->dns_count)
+	for (size_t i = 0; ask && i < count; i++)
+		strbuf_addf(text, "server=%s\n", address_format(&resolvers[i], dns));
+	if (ask && !count && !policy->tunnel)
 		strbuf_addf(text, "resolv-file=%s\n", dnsmasq->resolv_file);
 	else
 		strbuf_add_text(text, "no-resolv\n");

@@ -10,13 +10,15 @@
 #include "base/error.h"
 #include "network/policy.h"
 #include "network/template.h"
+#include "tunnel/tunnel.h"
 
 struct dnsmasq {
 	const char *link;	 /* the tap */
 	const char *user;	 /* whom it runs as */
-	const char *resolv_file; /* followed when the policy names no resolver */
+	const char *resolv_file; /* followed when neither policy nor tunnel names a resolver */
 	const struct wire *wire;
 	const struct policy *policy;
+	const struct tunnel *tunnel;	  /* with policy->tunnel */
 	const struct prefix_list *closed; /* where no answer may point to */
 };
 

@@ -5,7 +5,6 @@
 #include "network/gateway.h"
 
 #include <fcntl.h>
-#include <linux/rtnetlink.h>
 
 #include "base/file.h"
 #include "base/netlink.h"
@@ -20,7 +19,8 @@
 #include "network/place.h"
 #include "network/rules.h"
 #include "network/settings.h"
-#include "network/ways.h"
+#include "network/tunnel_link.h"
+#include "network/uplink.h"
 #include "network/wire.h"
 
 /* What is known while a gateway is being made. */
@@ -64,6 +64,7 @@ static int name_things(struct build *build, struct error *err)
 	gateway_link(LINK_TAP, sandbox->uuid, gateway->tap);
 	gateway_link(LINK_CONTROL, sandbox->uuid, gateway->control);
 	gateway_link(LINK_UPLINK, sandbox->uuid, gateway->uplink);
+	gateway_link(TUNNEL_LINK, sandbox->uuid, gateway->tunnel);
 	return netlink_open(&build->host, err);
 }
 
@@ -71,7 +72,7 @@ static int name_things(struct build *build, struct error *err)
 static int clear_unnamed(struct build *build, struct error *err)
 {
 	const char *const names[] = {build->gateway->tap, build->gateway->control,
-				     build->gateway->uplink};
+				     build->gateway->uplink, build->gateway->tunnel};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		bool found = false;
@@ -79,7 +80,9 @@ static int clear_unnamed(struct build *build, struct error *err)
 
 		if (link_find(&build->host, names[i], &link, &found, err) < 0)
 			return -1;
-		if (found && !*link.alias && !link.carrier &&
+		/* A tap that is open is somebody's. A tunnel always has a carrier. */
+		if (found && !*link.alias &&
+		    (!link.carrier || names[i] == build->gateway->tunnel) &&
 		    link_delete(&build->host, link.index, err) < 0)
 			return -1;
 	}
@@ -134,103 +137,60 @@ static int load_rules(struct build *build, struct error *err)
 	return nft_load(strbuf_text(&text), err);
 }
 
-/* A veth pair with an alias that says whose it is, IPv6 off on the host's end, and sysctls inside.
- */
-static int make_pair(struct build *build, const char *name, const char *peer, enum block_part part,
-		     struct link *ret_outer, struct link *ret_inner, struct error *err)
+static struct wiring wiring_of(struct build *build)
 {
-	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
-	const struct link_change alias = {.alias = build->gateway->netns, .netns = -1};
-	const struct address outer = block_address(&build->place.block, part);
-	const struct address inner = block_address(&build->place.block, part + 1);
-	const struct veth veth = {
-		.name = name,
-		.peer = peer,
-		.mac = ways_mac(&outer),
-		.peer_mac = ways_mac(&inner),
-		.peer_netns = build->netns,
+	return (struct wiring){
+		.host = &build->host,
+		.inside = &build->inside,
+		.netns = build->netns,
+		.alias = build->gateway->netns,
+		.block = &build->place.block,
 	};
-
-	if (link_add_veth(&build->host, &veth, err) < 0 ||
-	    link_get(&build->host, name, ret_outer, err) < 0 ||
-	    link_change(&build->host, ret_outer->index, &alias, err) < 0 ||
-	    settings_apply_link(name, err) < 0 ||
-	    link_get(&build->inside, peer, ret_inner, err) < 0 ||
-	    netns_enter(&scope, build->netns, err) < 0)
-		return -1;
-	return settings_apply_link(peer, err);
-}
-
-static int bring_up(struct netlink *netlink, const struct link *link, struct error *err)
-{
-	const struct link_change up = {.up = 1, .netns = -1};
-
-	return link_change(netlink, link->index, &up, err);
-}
-
-static int add_address(struct netlink *netlink, const struct link *link,
-		       const struct address *address, unsigned int length, struct error *err)
-{
-	const struct link_address own = {link->index, {*address, length}};
-
-	return link_address_add(netlink, &own, err);
 }
 
 static int make_control(struct build *build, struct error *err)
 {
 	const struct address host = block_address(&build->place.block, BLOCK_CONTROL_HOST);
 	const struct address own = block_address(&build->place.block, BLOCK_CONTROL);
+	const struct wiring wiring = wiring_of(build);
 	struct link outer, inner;
 
-	if (make_pair(build, build->gateway->control, INSIDE_CONTROL, BLOCK_CONTROL_HOST, &outer,
-		      &inner, err) < 0 ||
-	    add_address(&build->host, &outer, &host, CONTROL_LENGTH, err) < 0 ||
-	    add_address(&build->inside, &inner, &own, CONTROL_LENGTH, err) < 0 ||
-	    bring_up(&build->host, &outer, err) < 0)
+	if (wiring_pair(&wiring, build->gateway->control, INSIDE_CONTROL, BLOCK_CONTROL_HOST,
+			&outer, &inner, err) < 0 ||
+	    wiring_add_address(&build->host, &outer, &host, CONTROL_LENGTH, err) < 0 ||
+	    wiring_add_address(&build->inside, &inner, &own, CONTROL_LENGTH, err) < 0 ||
+	    wiring_bring_up(&build->host, &outer, err) < 0)
 		return -1;
-	return bring_up(&build->inside, &inner, err);
+	return wiring_bring_up(&build->inside, &inner, err);
 }
 
 static int make_uplink(struct build *build, struct error *err)
 {
-	const struct address host = block_address(&build->place.block, BLOCK_UPLINK_HOST);
-	const struct address guest = block_address(&build->place.block, BLOCK_UPLINK);
-	const struct address dns = block_address(&build->place.block, BLOCK_UPLINK_DNS);
-	const struct address granted = block_address(&build->place.block, BLOCK_UPLINK_GRANTED);
-	struct link outer, inner;
-	struct route route = {
-		.gateway = host,
-		.source = dns, /* what starts here is dnsmasq's; the guest's is translated */
-		.table = RT_TABLE_MAIN,
-		.type = RTN_UNICAST,
-		.protocol = HOST_PROTOCOL,
-		.scope = RT_SCOPE_UNIVERSE,
-	};
+	const struct wiring wiring = wiring_of(build);
 
-	if (make_pair(build, build->gateway->uplink, INSIDE_UPLINK, BLOCK_UPLINK_HOST, &outer,
-		      &inner, err) < 0 ||
-	    ways_open(&build->host, build->gateway->uplink, &build->place.block, err) < 0 ||
-	    add_address(&build->inside, &inner, &dns, UPLINK_LENGTH, err) < 0 ||
-	    add_address(&build->inside, &inner, &guest, UPLINK_LENGTH, err) < 0 ||
-	    add_address(&build->inside, &inner, &granted, UPLINK_LENGTH, err) < 0 ||
-	    link_neighbour_add(&build->inside, inner.index, &host, &outer.mac, err) < 0 ||
-	    bring_up(&build->inside, &inner, err) < 0)
-		return -1;
-	route.index = inner.index;
-	return route_add(&build->inside, &route, err);
+	return uplink_open(&wiring, build->gateway->uplink, build->sandbox->policy, err);
 }
 
 static int make_uplink6(struct build *build, struct error *err)
 {
 	const struct gateway6 gateway = {
-		.host = &build->host,
-		.inside = &build->inside,
-		.netns = build->netns,
+		.wiring = wiring_of(build),
 		.uplink = build->gateway->uplink,
-		.block = &build->place.block,
+		.policy = build->sandbox->policy,
 	};
 
 	return build->sandbox->policy->ipv6 ? gateway6_open_uplink(&gateway, err) : 0;
+}
+
+static int make_tunnel(struct build *build, struct error *err)
+{
+	const struct wiring wiring = wiring_of(build);
+
+	if (!build->sandbox->policy->tunnel)
+		return 0;
+	if (tunnel_link_check(build->sandbox, &build->place.pool, err) < 0)
+		return -1;
+	return tunnel_link_open(&wiring, build->sandbox, err);
 }
 
 static int start_dnsmasq(struct build *build, struct error *err)
@@ -270,7 +230,7 @@ static int remember(struct build *build, struct error *err)
 static int (*const prepare_steps[])(struct build *build, struct error *err) = {
 	name_things,	clear_unnamed, find_dnsmasq, make_host_side, choose_addresses,
 	make_namespace, load_rules,    make_control, make_uplink,    make_uplink6,
-	start_dnsmasq,	make_tap,      remember,
+	make_tunnel,	start_dnsmasq, make_tap,     remember,
 };
 
 int gateway_prepare(const struct sandbox *sandbox, struct gateway *ret_gateway, struct error *err)
@@ -292,8 +252,7 @@ static int open_wire6(const struct sandbox *sandbox, const char *tap, int netns,
 		      struct netlink *inside, struct error *err)
 {
 	const struct gateway6 gateway = {
-		.inside = inside,
-		.netns = netns,
+		.wiring = {.inside = inside, .netns = netns},
 		.tap = tap,
 		.guest_mac = &sandbox->wire->guest_mac,
 	};
@@ -318,12 +277,13 @@ static int open_wire(const struct sandbox *sandbox, const char *tap, int netns, 
 	if (netlink_open(&inside, err) < 0 || link_get(&inside, tap, &link, err) < 0 ||
 	    link_change(&inside, link.index, &change, err) < 0 ||
 	    settings_apply_link(tap, err) < 0 || nft_load(strbuf_text(&text), err) < 0 ||
-	    add_address(&inside, &link, &sandbox->wire->gateway, sandbox->wire->length, err) < 0 ||
+	    wiring_add_address(&inside, &link, &sandbox->wire->gateway, sandbox->wire->length,
+			       err) < 0 ||
 	    link_neighbour_add(&inside, link.index, &sandbox->wire->guest,
 			       &sandbox->wire->guest_mac, err) < 0 ||
 	    (sandbox->policy->ipv6 && open_wire6(sandbox, tap, netns, &inside, err) < 0))
 		return -1;
-	return bring_up(&inside, &link, err);
+	return wiring_bring_up(&inside, &link, err);
 }
 
 static int move_tap(const char *tap, int netns, struct error *err)

@@ -13,6 +13,8 @@
 #include "base/error.h"
 #include "base/lines.h"
 #include "network/policy.h"
+#include "tunnel/tunnel.h"
+#include "tunnel/wireguard.h"
 
 struct sandbox {
 	const char *name; /* validated */
@@ -20,13 +22,17 @@ struct sandbox {
 	const char *directory;	 /* root-only files of this sandbox: exists, ends without '/' */
 	const struct wire *wire; /* validated */
 	const struct policy *policy;
+	/* With policy->tunnel, else NULL. The second is needed where the interface is made. */
+	const struct tunnel *tunnel;
+	const struct wireguard *wireguard;
 };
 
 struct gateway {
 	char netns[64];
 	char tap[IFNAMSIZ];
-	char control[IFNAMSIZ]; /* the host's ends */
-	char uplink[IFNAMSIZ];
+	char control[IFNAMSIZ];		/* the host's ends */
+	char uplink[IFNAMSIZ];		/* with a tunnel it may not be there: uplink_is_needed() */
+	char tunnel[IFNAMSIZ];		/* inside */
 	struct address control_address; /* the gateway's end: where the host reaches the guest */
 };
 
@@ -80,6 +86,9 @@ MUST_CHECK int gateway_apply(const struct sandbox *sandbox, struct error *err);
 MUST_CHECK int gateway_links_whole(const char *name, const char *directory, bool *ret_whole,
 				   struct error *err);
 MUST_CHECK int gateway_remember_rules(const char *name, const char *directory, struct error *err);
+
+/* Makes a tunnel again that has gone, in a gateway that is in use. Nothing without a tunnel. */
+MUST_CHECK int gateway_repair_tunnel(const struct sandbox *sandbox, struct error *err);
 
 /* Makes the host's side whole. */
 MUST_CHECK int gateway_repair_host(struct error *err);

@@ -5,17 +5,17 @@
 #ifndef NETWORK_GATEWAY6_H
 #define NETWORK_GATEWAY6_H
 
-#include "base/netlink.h"
+#include "network/policy.h"
+#include "network/wiring.h"
 
 /* What it works on. */
 struct gateway6 {
-	struct netlink *host;	/* in the host's namespace, where the caller is */
-	struct netlink *inside; /* in the gateway's */
-	int netns;		/* the gateway's */
-	const char *uplink;	/* the host's end of it */
+	struct wiring wiring;
+	const char *uplink; /* the host's end of it */
 	const char *tap;
-	const struct prefix *block;
+	const char *tunnel;
 	const struct mac *guest_mac;
+	const struct policy *policy;
 };
 
 /*
@@ -24,6 +24,9 @@ struct gateway6 {
  */
 MUST_CHECK int gateway6_open_uplink(const struct gateway6 *gateway, struct error *err);
 MUST_CHECK int gateway6_open_wire(const struct gateway6 *gateway, struct error *err);
+
+/* The host's half of the first alone, of an uplink that is there. */
+MUST_CHECK int gateway6_open_outside(const struct gateway6 *gateway, struct error *err);
 
 /* Takes every IPv6 address and route away, and the host's side with the last sandbox that has one.
  */

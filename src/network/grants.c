@@ -40,6 +40,16 @@ static struct element_list *list_for(struct grant_sets *sets, const struct polic
 	abort();
 }
 
+static struct element_list *target_list_for(struct grant_sets *sets,
+					    const struct policy_grant *grant)
+{
+	bool six = grant->address.family == AF_INET6;
+
+	if (grant->via_tunnel)
+		return six ? &sets->through6 : &sets->through;
+	return six ? &sets->outside6 : &sets->outside;
+}
+
 void grant_sets_collect(const struct policy *policy, struct grant_sets *sets)
 {
 	for (size_t i = 0; i < policy->grant_count; i++) {
@@ -52,10 +62,12 @@ void grant_sets_collect(const struct policy *policy, struct grant_sets *sets)
 			.mark = rules_grant_mark(grant),
 		};
 
-		/* There is no tunnel, and nothing that is meant for one goes elsewhere. */
-		if (grant->via_tunnel)
+		/* Nothing that is meant for a tunnel goes elsewhere. */
+		if (grant->via_tunnel && !policy->tunnel)
 			continue;
 		element_list_add(list_for(sets, grant), &element);
+		if (grant->kind == GRANT_FORWARD)
+			element_list_add(target_list_for(sets, grant), &element);
 		element_list_add(&sets->all, &element);
 	}
 }
@@ -66,8 +78,12 @@ void grant_sets_done(struct grant_sets *sets)
 	element_list_done(&sets->lan_ports);
 	element_list_done(&sets->host);
 	element_list_done(&sets->forward);
+	element_list_done(&sets->outside);
+	element_list_done(&sets->through);
 	element_list_done(&sets->lan6);
 	element_list_done(&sets->lan_ports6);
 	element_list_done(&sets->forward6);
+	element_list_done(&sets->outside6);
+	element_list_done(&sets->through6);
 	element_list_done(&sets->all);
 }

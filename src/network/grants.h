@@ -13,7 +13,10 @@ struct grant_sets {
 	struct element_list lan_ports; /* one port of an address */
 	struct element_list host;      /* ports of the gateway that stand for the host's */
 	struct element_list forward;   /* … for one beyond */
-	struct element_list lan6, lan_ports6, forward6; /* the same for IPv6 addresses */
+	/* … which lies on the uplink's side, or in the tunnel */
+	struct element_list outside, through;
+	/* the same for IPv6 addresses */
+	struct element_list lan6, lan_ports6, forward6, outside6, through6;
 	struct element_list all;
 };
 

@@ -68,7 +68,7 @@ int place_load(const char *directory, struct place *place, struct error *err)
 }
 
 static struct rules rules_of(const struct place *place, const struct sandbox *sandbox,
-			     const char *tap)
+			     const char *tap, const char *tunnel)
 {
 	return (struct rules){
 		.tap = tap,
@@ -78,19 +78,31 @@ static struct rules rules_of(const struct place *place, const struct sandbox *sa
 		.block = &place->block,
 		.host = &place->host,
 		.dnsmasq_uid = place->dnsmasq_uid,
+		.tunnel_link = tunnel,
+		.tunnel = sandbox->tunnel,
 	};
 }
 
 void place_rules(const struct place *place, const struct sandbox *sandbox, bool wire,
 		 struct strbuf *output)
 {
-	char tap[IFNAMSIZ] = "";
-	const struct rules rules = rules_of(place, sandbox, tap);
+	char tap[IFNAMSIZ] = "", tunnel[IFNAMSIZ] = "";
+	const struct rules rules = rules_of(place, sandbox, tap, tunnel);
 
 	gateway_link(LINK_TAP, sandbox->uuid, tap);
+	gateway_link(TUNNEL_LINK, sandbox->uuid, tunnel);
 	rules_gateway(&rules, output);
 	if (wire)
 		rules_wire(&rules, output);
+}
+
+/* The host's, which is never asked for who has a tunnel. */
+static int find_resolver(const struct policy *policy, const char **ret_file, struct error *err)
+{
+	if (!policy->tunnel)
+		return resolver_find(policy->ipv6, ret_file, err);
+	error_set(err, EX_CONFIG, "the tunnel has no resolver that it reaches");
+	return error_hint(err, "name one: `DNS =` in wireguard.conf, or `network: {dns: […]}`");
 }
 
 int place_dnsmasq(const struct place *place, const struct sandbox *sandbox, char **ret_text,
@@ -98,19 +110,22 @@ int place_dnsmasq(const struct place *place, const struct sandbox *sandbox, char
 {
 	_cleanup_prefix_list_ struct prefix_list closed = {0};
 	char tap[IFNAMSIZ] = "";
-	const struct rules rules = rules_of(place, sandbox, tap);
+	const struct rules rules = rules_of(place, sandbox, tap, NULL);
+	struct address resolvers[RULES_RESOLVERS_MAX];
 	struct dnsmasq dnsmasq = {
 		.link = tap,
 		.user = place->dnsmasq_user,
 		.wire = sandbox->wire,
 		.policy = sandbox->policy,
+		.tunnel = sandbox->tunnel,
 		.closed = &closed,
 	};
 
 	gateway_link(LINK_TAP, sandbox->uuid, tap);
 	rules_closed(&rules, &closed);
-	if (sandbox->policy->egress == POLICY_EGRESS_OPEN && !sandbox->policy->dns_count &&
-	    resolver_find(sandbox->policy->ipv6, &dnsmasq.resolv_file, err) < 0)
+	if (sandbox->policy->egress == POLICY_EGRESS_OPEN &&
+	    !rules_resolvers(sandbox->policy, sandbox->tunnel, resolvers) &&
+	    find_resolver(sandbox->policy, &dnsmasq.resolv_file, err) < 0)
 		return -1;
 	*ret_text = dnsmasq_config(&dnsmasq);
 	return 0;

@@ -12,6 +12,7 @@
 #include "network/netns.h"
 #include "network/nft.h"
 #include "network/rules.h"
+#include "tunnel/program.h"
 
 static int end_processes(int netns, struct error *err)
 {
@@ -95,6 +96,8 @@ int gateway_remove(const char *name, const char *directory, struct error *err)
 	if (empty_namespace(netns, &next) < 0)
 		keep_first(&first, &next);
 	if (netns_remove(netns, &next) < 0)
+		keep_first(&first, &next);
+	if (tunnel_program_end(netns, &next) < 0)
 		keep_first(&first, &next);
 	if (end_dnsmasq(directory, &next) < 0)
 		keep_first(&first, &next);

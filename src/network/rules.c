@@ -11,8 +11,8 @@
 #include "network/grants.h"
 #include "network/wire.h"
 
-extern const char template_gateway[], template_gateway6[], template_wire[], template_wire6[],
-	template_host[];
+extern const char template_gateway[], template_gateway6[], template_tunnel[], template_tunnel6[],
+	template_wire[], template_wire6[], template_host[];
 
 /* Closed unless `isolate: false`: what is not one host of the public Internet (RFC 6890). */
 static const char *const reserved[] = {
@@ -110,19 +110,40 @@ static void add_live(struct sets *sets, uint32_t mark)
 	element_list_add(&sets->live, &element);
 }
 
-static void collect_resolvers(const struct policy *policy, struct prefix_list *list)
+static bool carries(const struct policy *policy, const struct tunnel *tunnel, int family)
 {
-	if (!policy->dns_count)
+	return tunnel_address(tunnel, family) && (family == AF_INET || policy->ipv6);
+}
+
+size_t rules_resolvers(const struct policy *policy, const struct tunnel *tunnel,
+		       struct address ret_resolvers[RULES_RESOLVERS_MAX])
+{
+	bool own = policy->dns_count || !policy->tunnel;
+	const struct address *list = own ? policy->dns : tunnel->dns;
+	size_t listed = own ? policy->dns_count : tunnel->dns_count, count = 0;
+
+	for (size_t i = 0; i < listed && count < RULES_RESOLVERS_MAX; i++)
+		if (!policy->tunnel || carries(policy, tunnel, list[i].family))
+			ret_resolvers[count++] = list[i];
+	return count;
+}
+
+static void collect_resolvers(const struct rules *rules, struct prefix_list *list)
+{
+	struct address resolvers[RULES_RESOLVERS_MAX];
+	size_t count = rules_resolvers(rules->policy, rules->tunnel, resolvers);
+
+	if (!count && !rules->policy->tunnel)
 		prefix_list_add_texts(list, everywhere, ARRAY_SIZE(everywhere));
-	for (size_t i = 0; i < policy->dns_count; i++)
-		prefix_list_add_address(list, &policy->dns[i]);
+	for (size_t i = 0; i < count; i++)
+		prefix_list_add_address(list, &resolvers[i]);
 }
 
 static void collect_open(const struct rules *rules, struct sets *sets)
 {
 	prefix_list_add_texts(&sets->open, everywhere, ARRAY_SIZE(everywhere));
 	add_live(sets, MARK_OPEN);
-	collect_resolvers(rules->policy, &sets->resolvers);
+	collect_resolvers(rules, &sets->resolvers);
 	if (rules->policy->isolate)
 		return;
 	collect_private(rules, &sets->private);
@@ -151,31 +172,72 @@ static struct address constant(const char *text)
 	return address;
 }
 
+static const struct part nothing = {.template = ""};
+
+/* What a line begins with that stands only where @on says so. */
+static struct value only(const char *name, bool on)
+{
+	return (struct value){name, VALUE_PART, .part = on ? &nothing : NULL};
+}
+
 /* Renders @template with ${ipv6} and ${chains6} for the lines and the chains of IPv6. */
 static void render_both(const char *template, const struct value *values, size_t count,
 			const struct part *chains6, struct strbuf *output)
 {
-	static const struct part nothing = {.template = ""};
 	struct value all[RULES_VALUES_MAX];
 
 	if (count + 2 > ARRAY_SIZE(all))
 		abort();
 	memcpy(all, values, count * sizeof(*values));
-	all[count] = (struct value){"ipv6", VALUE_PART, .part = chains6 ? &nothing : NULL};
+	all[count] = only("ipv6", chains6);
 	all[count + 1] = (struct value){"chains6", VALUE_PART, .part = chains6};
 	template_render(template, all, count + 2, output);
+}
+
+/* NULL: there is no tunnel, or it does not carry @family. */
+static const struct address *own_in_tunnel(const struct rules *rules, int family)
+{
+	const struct policy *policy = rules->policy;
+
+	return policy->tunnel && carries(policy, rules->tunnel, family)
+		       ? tunnel_address(rules->tunnel, family)
+		       : NULL;
+}
+
+/* What a TCP segment may hold, of an IP and a TCP header without options (RFC 6691). */
+static uint32_t segment_size(const struct rules *rules, uint32_t headers)
+{
+	return rules->policy->tunnel ? rules->tunnel->mtu - headers : 0;
 }
 
 static void render_gateway(const struct rules *rules, const struct sets *sets,
 			   const struct part *chains6, struct strbuf *output)
 {
+	const struct address *own = own_in_tunnel(rules, AF_INET);
 	const struct grant_sets *grants = &sets->grants;
 	const struct address control_host = block_address(rules->block, BLOCK_CONTROL_HOST);
 	const struct address control = block_address(rules->block, BLOCK_CONTROL);
 	const struct address uplink = block_address(rules->block, BLOCK_UPLINK);
 	const struct address uplink_dns = block_address(rules->block, BLOCK_UPLINK_DNS);
 	const struct address uplink_granted = block_address(rules->block, BLOCK_UPLINK_GRANTED);
+	const struct value tunnel_values[] = {
+		{"tunnel", VALUE_LINK, .link = rules->tunnel_link},
+		{"tunnel_forwards", VALUE_ELEMENTS, .elements = &grants->through,
+		 .form = &form_forward},
+		{"uplink_granted", VALUE_ADDRESS, .address = &uplink_granted},
+		{"mark_open", VALUE_MARK, .number = MARK_OPEN},
+		{"mark_private", VALUE_MARK, .number = MARK_PRIVATE},
+		{"mss", VALUE_NUMBER, .number = segment_size(rules, 40)},
+	};
+	const struct part tunnel_chains = {template_tunnel, tunnel_values,
+					   ARRAY_SIZE(tunnel_values)};
 	const struct value values[] = {
+		only("direct", !rules->policy->tunnel),
+		only("tunneled", rules->policy->tunnel),
+		only("tunnel4", own),
+		{"tunnel", VALUE_LINK, .link = rules->tunnel_link},
+		{"tunnel_address", VALUE_ADDRESS, .address = own},
+		{"tunnel_chains", VALUE_PART, .part = own ? &tunnel_chains : NULL},
 		{"tap", VALUE_LINK, .link = rules->tap},
 		{"guest", VALUE_ADDRESS, .address = &rules->wire->guest},
 		{"gateway", VALUE_ADDRESS, .address = &rules->wire->gateway},
@@ -198,7 +260,7 @@ static void render_gateway(const struct rules *rules, const struct sets *sets,
 		 .form = &form_port_mark},
 		{"forward_targets", VALUE_ELEMENTS, .elements = &grants->forward,
 		 .form = &form_target},
-		{"forwards", VALUE_ELEMENTS, .elements = &grants->forward, .form = &form_forward},
+		{"forwards", VALUE_ELEMENTS, .elements = &grants->outside, .form = &form_forward},
 		{"mark_open", VALUE_MARK, .number = MARK_OPEN},
 		{"mark_control", VALUE_MARK, .number = MARK_CONTROL},
 		{"mark_private", VALUE_MARK, .number = MARK_PRIVATE},
@@ -221,7 +283,25 @@ static void render_gateway_ipv6(const struct rules *rules, const struct sets *se
 	const struct address uplink = block_address6(rules->block, BLOCK_UPLINK);
 	const struct address uplink_dns = block_address6(rules->block, BLOCK_UPLINK_DNS);
 	const struct address uplink_granted = block_address6(rules->block, BLOCK_UPLINK_GRANTED);
+	const struct address *own = own_in_tunnel(rules, AF_INET6);
+	const struct value tunnel_values[] = {
+		{"tunnel", VALUE_LINK, .link = rules->tunnel_link},
+		{"tunnel_forwards", VALUE_ELEMENTS, .elements = &grants->through6,
+		 .form = &form_forward},
+		{"uplink_granted", VALUE_ADDRESS6, .address = &uplink_granted},
+		{"mark_open", VALUE_MARK, .number = MARK_OPEN},
+		{"mark_private", VALUE_MARK, .number = MARK_PRIVATE},
+		{"mss", VALUE_NUMBER, .number = segment_size(rules, 60)},
+	};
+	const struct part tunnel_chains = {template_tunnel6, tunnel_values,
+					   ARRAY_SIZE(tunnel_values)};
 	const struct value values[] = {
+		only("direct", !rules->policy->tunnel),
+		only("tunneled", rules->policy->tunnel),
+		only("tunnel6", own),
+		{"tunnel", VALUE_LINK, .link = rules->tunnel_link},
+		{"tunnel_address", VALUE_ADDRESS6, .address = own},
+		{"tunnel_chains", VALUE_PART, .part = own ? &tunnel_chains : NULL},
 		{"tap", VALUE_LINK, .link = rules->tap},
 		{"guest", VALUE_ADDRESS6, .address = &guest},
 		{"gateway", VALUE_ADDRESS6, .address = &gateway},
@@ -240,7 +320,7 @@ static void render_gateway_ipv6(const struct rules *rules, const struct sets *se
 		 .form = &form_port_mark},
 		{"forward_targets", VALUE_ELEMENTS, .elements = &grants->forward6,
 		 .form = &form_target},
-		{"forwards", VALUE_ELEMENTS, .elements = &grants->forward6, .form = &form_forward},
+		{"forwards", VALUE_ELEMENTS, .elements = &grants->outside6, .form = &form_forward},
 		{"mark_open", VALUE_MARK, .number = MARK_OPEN},
 		{"mark_private", VALUE_MARK, .number = MARK_PRIVATE},
 		{"mark_granted", VALUE_MARK, .number = MARK_GRANTED},

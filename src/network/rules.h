@@ -9,6 +9,7 @@
 #include "base/strbuf.h"
 #include "network/policy.h"
 #include "network/template.h"
+#include "tunnel/tunnel.h"
 
 /* Interface names: a prefix of three letters and eight hex digits of the UUID. */
 #define LINK_TAP     "mgt"
@@ -49,7 +50,18 @@ struct rules {
 	const struct prefix *block; /* of this one */
 	const struct surroundings *host;
 	uid_t dnsmasq_uid;
+	/* with policy->tunnel: */
+	const char *tunnel_link;
+	const struct tunnel *tunnel;
 };
+
+/*
+ * Whom dnsmasq asks: the policy's resolvers, or those of its tunnel, as far as there is a way to
+ * them. None: the host's own, or with a tunnel nobody.
+ */
+#define RULES_RESOLVERS_MAX 8
+size_t rules_resolvers(const struct policy *policy, const struct tunnel *tunnel,
+		       struct address ret_resolvers[RULES_RESOLVERS_MAX]);
 
 /* Where the guest gets nowhere, grants considered: what no answer to its questions may point to. */
 void rules_closed(const struct rules *rules, struct prefix_list *list);

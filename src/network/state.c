@@ -225,43 +225,6 @@ static size_t rules_start(const char *inside)
 	return table ? (size_t)(table - inside) + 1 : strlen(inside);
 }
 
-int gateway_links_whole(const char *name, const char *directory, bool *ret_whole, struct error *err)
-{
-	_cleanup_free_ char *netns = gateway_netns(name);
-	_cleanup_free_ char *inside_file = text_format("%s/inside", directory);
-	_cleanup_free_ char *outside_file = text_format("%s/outside", directory);
-	_cleanup_strbuf_ struct strbuf inside = STRBUF_INIT, outside = STRBUF_INIT;
-	_cleanup_free_ char *inside_was = NULL;
-	_cleanup_free_ char *outside_was = NULL;
-	size_t length;
-
-	if (describe(netns, &inside, &outside, err) < 0 ||
-	    file_read(AT_FDCWD, inside_file, STATE_FILE_MAX, &inside_was, NULL, err) < 0 ||
-	    file_read(AT_FDCWD, outside_file, STATE_FILE_MAX, &outside_was, NULL, err) < 0)
-		return -1;
-	length = rules_start(inside_was);
-	*ret_whole = length == rules_start(strbuf_text(&inside)) &&
-		     strncmp(inside_was, strbuf_text(&inside), length) == 0 &&
-		     text_equal(outside_was, strbuf_text(&outside));
-	return 0;
-}
-
-int gateway_remember_rules(const char *name, const char *directory, struct error *err)
-{
-	_cleanup_free_ char *netns = gateway_netns(name);
-	_cleanup_free_ char *file = text_format("%s/inside", directory);
-	_cleanup_strbuf_ struct strbuf inside = STRBUF_INIT, outside = STRBUF_INIT;
-	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-	_cleanup_free_ char *was = NULL;
-
-	if (describe(netns, &inside, &outside, err) < 0 ||
-	    file_read(AT_FDCWD, file, STATE_FILE_MAX, &was, NULL, err) < 0)
-		return -1;
-	strbuf_add(&text, was, rules_start(was));
-	strbuf_add_text(&text, strbuf_text(&inside) + rules_start(strbuf_text(&inside)));
-	return file_replace(AT_FDCWD, file, strbuf_text(&text), text.length, 0600, err);
-}
-
 /* Comparing. */
 
 /* Splits @text into its lines. */
@@ -311,9 +274,55 @@ static void compare(const char *wanted_text, const char *found_text, struct line
 			add_difference(drift, "gone", wanted.items[i]);
 	for (size_t i = 0; i < found.count; i++)
 		add_difference(drift, "new", found.items[i]);
-	/* The same lines in another order are other rules. */
-	if (!drift->count)
+	/* The same lines in another order are other rules, but links come and go. */
+	if (!drift->count && !text_equal(wanted_text + rules_start(wanted_text),
+					 found_text + rules_start(found_text)))
 		lines_add(drift, "the order of rules has changed");
+}
+
+/* Whether both have the same lines. */
+static bool is_same(const char *a, const char *b)
+{
+	_cleanup_lines_ struct lines drift = {0};
+
+	compare(a, b, &drift);
+	return !drift.count;
+}
+
+int gateway_links_whole(const char *name, const char *directory, bool *ret_whole, struct error *err)
+{
+	_cleanup_free_ char *netns = gateway_netns(name);
+	_cleanup_free_ char *inside_file = text_format("%s/inside", directory);
+	_cleanup_free_ char *outside_file = text_format("%s/outside", directory);
+	_cleanup_strbuf_ struct strbuf inside = STRBUF_INIT, outside = STRBUF_INIT;
+	_cleanup_free_ char *inside_was = NULL;
+	_cleanup_free_ char *outside_was = NULL;
+
+	if (describe(netns, &inside, &outside, err) < 0 ||
+	    file_read(AT_FDCWD, inside_file, STATE_FILE_MAX, &inside_was, NULL, err) < 0 ||
+	    file_read(AT_FDCWD, outside_file, STATE_FILE_MAX, &outside_was, NULL, err) < 0)
+		return -1;
+	inside_was[rules_start(inside_was)] = '\0';
+	strbuf_truncate(&inside, rules_start(strbuf_text(&inside)));
+	*ret_whole = is_same(inside_was, strbuf_text(&inside)) &&
+		     is_same(outside_was, strbuf_text(&outside));
+	return 0;
+}
+
+int gateway_remember_rules(const char *name, const char *directory, struct error *err)
+{
+	_cleanup_free_ char *netns = gateway_netns(name);
+	_cleanup_free_ char *file = text_format("%s/inside", directory);
+	_cleanup_strbuf_ struct strbuf inside = STRBUF_INIT, outside = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	_cleanup_free_ char *was = NULL;
+
+	if (describe(netns, &inside, &outside, err) < 0 ||
+	    file_read(AT_FDCWD, file, STATE_FILE_MAX, &was, NULL, err) < 0)
+		return -1;
+	strbuf_add(&text, was, rules_start(was));
+	strbuf_add_text(&text, strbuf_text(&inside) + rules_start(strbuf_text(&inside)));
+	return file_replace(AT_FDCWD, file, strbuf_text(&text), text.length, 0600, err);
 }
 
 static int compare_file(const char *directory, const char *name, const struct strbuf *found,

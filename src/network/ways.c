@@ -5,8 +5,10 @@
  */
 #include "network/ways.h"
 
+#include <fcntl.h>
 #include <linux/rtnetlink.h>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "network/block.h"
 #include "network/gateway6.h"
@@ -15,6 +17,8 @@
 #include "network/place.h"
 #include "network/rules.h"
 #include "network/settings.h"
+
+#define STATE_FILE_MAX (4 * 1024 * 1024)
 
 struct mac ways_mac(const struct address *address)
 {
@@ -145,6 +149,20 @@ static int find_uplink(struct netlink *host, const char *alias, char name[IFNAMS
 			return 0;
 		}
 	}
+	*name = '\0';
+	return 0;
+}
+
+/* A gateway with a tunnel may never have had one. */
+static int require_none(const char *alias, const char *directory, struct error *err)
+{
+	_cleanup_free_ char *path = text_format("%s/outside", directory);
+	_cleanup_free_ char *outside = NULL;
+
+	if (file_read(AT_FDCWD, path, STATE_FILE_MAX, &outside, NULL, err) < 0)
+		return -1;
+	if (!strstr(outside, "link " LINK_UPLINK))
+		return 0;
 	return error_set(err, EX_OSERR, "the uplink of %s is gone", alias);
 }
 
@@ -162,12 +180,14 @@ static int repair_ipv6(struct netlink *host, const char *uplink, int netns,
 	_cleanup_netlink_ struct netlink inside = NETLINK_INIT;
 	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
 	const struct gateway6 gateway = {
-		.host = host, .inside = &inside, .netns = netns, .uplink = uplink, .block = block};
+		.wiring = {.host = host, .inside = &inside, .netns = netns, .block = block},
+		.uplink = uplink,
+	};
 
 	if (netns_enter(&scope, netns, err) < 0 || netlink_open(&inside, err) < 0)
 		return -1;
 	netns_leave(&scope);
-	return gateway6_open_uplink(&gateway, err);
+	return gateway6_open_outside(&gateway, err);
 }
 
 int ways_repair(struct netlink *host, const char *alias, int netns, const char *directory,
@@ -176,8 +196,11 @@ int ways_repair(struct netlink *host, const char *alias, int netns, const char *
 	_cleanup_(place_done) struct place place = {0};
 	char uplink[IFNAMSIZ];
 
-	if (place_load(directory, &place, err) < 0 || find_uplink(host, alias, uplink, err) < 0 ||
-	    ways_open(host, uplink, &place.block, err) < 0)
+	if (place_load(directory, &place, err) < 0 || find_uplink(host, alias, uplink, err) < 0)
+		return -1;
+	if (!*uplink)
+		return require_none(alias, directory, err);
+	if (ways_open(host, uplink, &place.block, err) < 0)
 		return -1;
 	return has_ipv6(uplink) ? repair_ipv6(host, uplink, netns, &place.block, err) : 0;
 }

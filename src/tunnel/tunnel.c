@@ -5,8 +5,10 @@
 #include "tunnel/tunnel.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 
 #include "base/text.h"
+#include "tunnel/wireguard.h"
 
 #define BAD EX_DATAERR
 
@@ -38,10 +40,36 @@ bool tunnel_is_set(const struct tunnel *tunnel)
 	return *tunnel->identity;
 }
 
-static bool is_identity(const char *text)
+static bool has_resolver(const struct wireguard *wireguard, const struct address *resolver)
 {
-	return strlen(text) == TUNNEL_IDENTITY_LENGTH &&
-	       strspn(text, "0123456789abcdef") == TUNNEL_IDENTITY_LENGTH;
+	for (size_t i = 0; i < wireguard->dns_count; i++)
+		if (address_equal(&wireguard->dns[i], resolver))
+			return true;
+	return false;
+}
+
+static bool has_addresses(const struct tunnel *tunnel, const struct wireguard *wireguard)
+{
+	if (tunnel->address_count != wireguard->address_count)
+		return false;
+	for (size_t i = 0; i < tunnel->address_count; i++)
+		if (tunnel->addresses[i].length != wireguard->addresses[i].length ||
+		    !address_equal(&tunnel->addresses[i].address, &wireguard->addresses[i].address))
+			return false;
+	return true;
+}
+
+bool tunnel_matches(const struct tunnel *tunnel, const struct wireguard *wireguard)
+{
+	char identity[WIREGUARD_IDENTITY_LENGTH + 1];
+
+	static_assert(TUNNEL_IDENTITY_LENGTH == WIREGUARD_IDENTITY_LENGTH, "the same digest");
+	wireguard_identity(wireguard, identity);
+	for (size_t i = 0; i < tunnel->dns_count; i++)
+		if (!has_resolver(wireguard, &tunnel->dns[i]))
+			return false;
+	return text_equal(identity, tunnel->identity) && has_addresses(tunnel, wireguard) &&
+	       (!wireguard->mtu || wireguard->mtu == tunnel->mtu);
 }
 
 static int check_address(const struct address *address, struct error *err)
@@ -58,7 +86,7 @@ int tunnel_validate(const struct tunnel *tunnel, struct error *err)
 {
 	if (!tunnel_is_set(tunnel))
 		return 0;
-	if (!is_identity(tunnel->identity))
+	if (!wireguard_identity_is_valid(tunnel->identity))
 		return error_set(err, BAD, "the tunnel's identity is not valid");
 	if (tunnel->mtu < TUNNEL_MTU_MIN || tunnel->mtu > TUNNEL_MTU_MAX)
 		return error_set(err, BAD, "the tunnel's MTU is not from %d to %d", TUNNEL_MTU_MIN,

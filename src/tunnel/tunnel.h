@@ -19,6 +19,8 @@
 #define TUNNEL_MTU_MIN_IPV6    1280
 #define TUNNEL_MTU_MAX	       65535
 
+#define TUNNEL_LINK "mgw" /* interface names: this and eight hex digits of the UUID */
+
 struct tunnel {
 	char identity[TUNNEL_IDENTITY_LENGTH + 1]; /* of its configuration; "": no tunnel */
 	uint32_t mtu;
@@ -29,6 +31,11 @@ struct tunnel {
 };
 
 bool tunnel_is_set(const struct tunnel *tunnel);
+
+/* Whether these are facts of that configuration: its identity, its addresses, and of its resolvers
+ * some. */
+struct wireguard;
+bool tunnel_matches(const struct tunnel *tunnel, const struct wireguard *wireguard);
 
 /*
  * EX_DATAERR, naming what, unless the rules can be made of it: an identity, at least one address,

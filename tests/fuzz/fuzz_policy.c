@@ -35,14 +35,17 @@ static struct wire sample_wire(void)
 	return wire;
 }
 
-static void render_rules(const struct policy *policy, const struct wire *wire)
+static void render_rules(const struct policy *policy, const struct wire *wire,
+			 const struct tunnel *tunnel)
 {
 	static const struct surroundings host = {0};
 	_cleanup_prefix_list_ struct prefix_list closed = {0};
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	struct prefix pool, block;
-	const struct rules rules = {"mgt01234567", wire, policy, &pool, &block, &host, 101};
-	const struct dnsmasq dnsmasq = {"mgt01234567", "nobody", "/r", wire, policy, &closed};
+	const struct rules rules = {"mgt01234567", wire, policy,	&pool, &block,
+				    &host,	   101,	 "mgw01234567", tunnel};
+	const struct dnsmasq dnsmasq = {"mgt01234567", "nobody", "/r",	 wire,
+					policy,	       tunnel,	 &closed};
 	_cleanup_free_ char *config = NULL;
 
 	require(parse_prefix(BLOCK_POOL_DEFAULT, &pool) == 0 &&
@@ -95,12 +98,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	_cleanup_strbuf_ struct strbuf words = STRBUF_INIT;
 	const struct wire wire = sample_wire();
 	struct policy policy;
+	struct tunnel tunnel;
 
 	draw_policy(&draw, &policy);
-	if (policy_validate(&policy, &err) < 0)
+	draw_tunnel(&draw, &tunnel);
+	if (policy_validate(&policy, &err) < 0 || tunnel_validate(&tunnel, &err) < 0)
 		return 0;
 	policy_describe(&policy, &wire, &words);
-	render_rules(&policy, &wire);
+	render_rules(&policy, &wire, &tunnel);
 	read_canonical(&policy);
 	read_metadata(&policy);
 	return 0;

@@ -81,7 +81,7 @@ static struct policy_grant draw_grant(struct draw *draw, bool six)
 	}
 	if (grant.kind == GRANT_FORWARD) {
 		grant.target_port = draw_port(draw);
-		grant.via_tunnel = one_in(draw, 32);
+		grant.via_tunnel = one_in(draw, 3);
 	}
 	return grant;
 }
@@ -104,6 +104,7 @@ void draw_policy(struct draw *draw, struct policy *ret_policy)
 	struct policy policy = {
 		.isolate = !one_in(draw, 3),
 		.ipv6 = one_in(draw, 2),
+		.tunnel = one_in(draw, 2),
 		.egress = one_in(draw, 3) ? POLICY_EGRESS_NONE : POLICY_EGRESS_OPEN,
 	};
 
@@ -121,4 +122,23 @@ void draw_policy(struct draw *draw, struct policy *ret_policy)
 	policy.limits.new_per_second = draw_limit(draw, POLICY_NEW_MAX);
 	policy.limits.dns_per_second = draw_limit(draw, POLICY_DNS_RATE_MAX);
 	*ret_policy = policy;
+}
+
+void draw_tunnel(struct draw *draw, struct tunnel *ret_tunnel)
+{
+	struct tunnel tunnel = {
+		.mtu = one_in(draw, 3) ? next(draw) * 256U : 1420,
+		.address_count = 1U + next(draw) % 3,
+		.dns_count = next(draw) % 3,
+	};
+
+	memset(tunnel.identity, 'a', TUNNEL_IDENTITY_LENGTH);
+	for (size_t i = 0; i < tunnel.address_count; i++) {
+		bool six = one_in(draw, 3);
+
+		tunnel.addresses[i] = (struct prefix){draw_address(draw, six), six ? 128 : 32};
+	}
+	for (size_t i = 0; i < tunnel.dns_count; i++)
+		tunnel.dns[i] = draw_address(draw, one_in(draw, 3));
+	*ret_tunnel = tunnel;
 }

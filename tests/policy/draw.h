@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "network/policy.h"
+#include "tunnel/tunnel.h"
 
 /* Where choices come from; at its end everything is 0. */
 struct draw {
@@ -18,5 +19,8 @@ struct draw {
 
 /* Any policy that the struct can hold, most of them odd; policy_validate() says which are good. */
 void draw_policy(struct draw *draw, struct policy *ret_policy);
+
+/* Any tunnel; tunnel_validate() says whether it is good. */
+void draw_tunnel(struct draw *draw, struct tunnel *ret_tunnel);
 
 #endif

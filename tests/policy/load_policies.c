@@ -48,6 +48,13 @@ static bool is_good(const struct policy *policy)
 	return policy_validate(policy, &err) == 0;
 }
 
+static bool is_good_tunnel(const struct tunnel *tunnel)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+
+	return tunnel_validate(tunnel, &err) == 0;
+}
+
 /* What is refused of @drawn is left out, one by one. Returns whether anything good is left. */
 static bool keep_good(const struct policy *drawn, struct policy *policy)
 {
@@ -95,6 +102,7 @@ static int check_dnsmasq(const struct rules *rules, const char *directory, struc
 		.resolv_file = "/etc/resolv.conf",
 		.wire = rules->wire,
 		.policy = rules->policy,
+		.tunnel = rules->tunnel,
 		.closed = &closed,
 	};
 	struct process process = PROCESS_INIT;
@@ -108,8 +116,8 @@ static int check_dnsmasq(const struct rules *rules, const char *directory, struc
 	return process_run(&process, err);
 }
 
-static int load(const struct policy *policy, uint64_t *state, const char *directory,
-		struct error *err)
+static int load(const struct policy *policy, const struct tunnel *tunnel, uint64_t *state,
+		const char *directory, struct error *err)
 {
 	struct surroundings host = {0};
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
@@ -123,6 +131,8 @@ static int load(const struct policy *policy, uint64_t *state, const char *direct
 		.block = &block,
 		.host = &host,
 		.dnsmasq_uid = 101,
+		.tunnel_link = "mgw01234567",
+		.tunnel = tunnel,
 	};
 	int result;
 
@@ -155,13 +165,17 @@ static int load_some(uint64_t seed, uint64_t count, const char *directory, struc
 		struct draw draw = {.bytes = bytes, .length = sizeof(bytes)};
 		_cleanup_strbuf_ struct strbuf canonical = STRBUF_INIT;
 		struct policy drawn, policy;
+		struct tunnel tunnel;
 
 		fill(bytes, sizeof(bytes), &seed);
+		draw_tunnel(&draw, &tunnel);
 		draw_policy(&draw, &drawn);
-		if (!keep_good(&drawn, &policy))
+		if (!is_good_tunnel(&tunnel) || !keep_good(&drawn, &policy))
 			continue;
 		policy_canonical(&policy, &canonical);
-		if (load(&policy, &seed, directory, err) < 0)
+		if (policy.tunnel)
+			tunnel_canonical(&tunnel, &canonical);
+		if (load(&policy, &tunnel, &seed, directory, err) < 0)
 			return error_prefix(err, "policy %" PRIu64 ":\n%s", loaded,
 					    strbuf_text(&canonical));
 		grants += policy.grant_count;

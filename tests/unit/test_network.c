@@ -145,6 +145,33 @@ static void ipv6_grants(struct policy *policy)
 	policy->egress = POLICY_EGRESS_OPEN;
 }
 
+static void tunnel(struct policy *policy)
+{
+	policy->tunnel = true;
+}
+
+/* Some outside of it, some inside, and what is private as well. */
+static void tunnel_grants(struct policy *policy)
+{
+	tunnel(policy);
+	not_isolated(policy);
+	ipv6(policy);
+	lan_address(policy);
+	host_ports(policy);
+	forwards(policy);
+	grant(policy, GRANT_LAN, IPPROTO_TCP, 5432, "fd00::6", 0);
+	grant(policy, GRANT_FORWARD, IPPROTO_TCP, 9000, "10.8.0.5", 9001);
+	policy->grants[policy->grant_count - 1].via_tunnel = true;
+	grant(policy, GRANT_FORWARD, IPPROTO_TCP, 9001, "fd08::5", 9001);
+	policy->grants[policy->grant_count - 1].via_tunnel = true;
+}
+
+static void tunnel_without_egress(struct policy *policy)
+{
+	tunnel(policy);
+	no_egress(policy);
+}
+
 #define POLICY(name)        \
 	{                   \
 #name, name \
@@ -167,6 +194,9 @@ static const struct {
 	POLICY(small_limits),
 	POLICY(ipv6),
 	POLICY(ipv6_grants),
+	POLICY(tunnel),
+	POLICY(tunnel_grants),
+	POLICY(tunnel_without_egress),
 };
 
 static void make_policy(const char *name, struct policy *policy)
@@ -190,22 +220,81 @@ static void sample_surroundings(struct surroundings *host)
 	prefix_list_add_texts(&host->near, near, ARRAY_SIZE(near));
 }
 
+static void sample_tunnel(struct tunnel *made)
+{
+	*made = (struct tunnel){.mtu = 1280, .address_count = 3, .dns_count = 2};
+	made->addresses[0] = prefix("10.8.0.2/32");
+	made->addresses[1] = prefix("10.9.0.2/24");
+	made->addresses[2] = prefix("fd08::2/64");
+	made->dns[0] = address("10.8.0.1");
+	made->dns[1] = address("fd08::1");
+}
+
+/* A tunnel without IPv4 lets nothing of it pass; without IPv6, or with too small an MTU, the same.
+ */
+static void a_tunnel_carries_what_it_has(void **state)
+{
+	static const struct surroundings host;
+	const struct prefix pool = prefix(BLOCK_POOL_DEFAULT), block = prefix("198.18.0.16/28");
+	const struct wire wire = sample_wire();
+	struct tunnel made;
+	struct policy policy;
+	const struct rules rules = {.tap = "mgt01234567",
+				    .tunnel_link = "mgw01234567",
+				    .wire = &wire,
+				    .policy = &policy,
+				    .tunnel = &made,
+				    .pool = &pool,
+				    .block = &block,
+				    .host = &host};
+
+	(void)state;
+	sample_tunnel(&made);
+	make_policy("tunnel_grants", &policy);
+	for (int round = 0; round < 4; round++) {
+		_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+		struct address resolvers[RULES_RESOLVERS_MAX];
+		size_t count = rules_resolvers(&policy, &made, resolvers);
+		bool four = round < 2, six = round == 0 || round == 3;
+
+		rules_gateway(&rules, &text);
+		assert_int_equal(!strstr(text.text, "chain forward_tunnel"), !four);
+		assert_int_equal(!strstr(text.text, "snat ip to 10.8.0.2"), !four);
+		assert_int_equal(!strstr(text.text, "chain forward6_tunnel"), !six);
+		assert_int_equal(!strstr(text.text, "snat ip6 to fd08::2"), !six);
+		assert_int_equal(!strstr(text.text, "mgw01234567"), !four && !six);
+		assert_int_equal(count, four + six);
+		if (round == 0) {
+			made.mtu = 1279;
+		} else if (round == 1) {
+			made.address_count = 1;
+			made.addresses[0] = prefix("fd08::2/64");
+		} else {
+			made.mtu = 1280;
+		}
+	}
+}
+
 static void gateways_are_golden(void **state)
 {
 	struct surroundings host = {0};
 	const struct prefix pool = prefix(BLOCK_POOL_DEFAULT), block = prefix("198.18.0.16/28");
 	const struct wire wire = sample_wire();
 	struct policy policy;
+	struct tunnel made;
 	const struct rules rules = {.tap = "mgt01234567",
 				    .wire = &wire,
 				    .policy = &policy,
 				    .pool = &pool,
 				    .block = &block,
 				    .host = &host,
-				    .dnsmasq_uid = 101};
+				    .dnsmasq_uid = 101,
+				    .tunnel_link = "mgw01234567",
+				    .tunnel = &made};
 
 	(void)state;
 	sample_surroundings(&host);
+	sample_tunnel(&made);
 	for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {
 		_cleanup_free_ char *file = text_format("network/gateway-%s.nft", policies[i].name);
 		_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
@@ -263,15 +352,18 @@ static void marks_tell_grants_apart(void **state)
 static void dnsmasq_configs_are_golden(void **state)
 {
 	static const char *const names[] = {"isolated",	 "not_isolated",  "no_egress",
-					    "lan_ports", "own_resolvers", "grants_without_egress"};
+					    "lan_ports", "own_resolvers", "grants_without_egress",
+					    "tunnel",	 "tunnel_grants", "tunnel_without_egress"};
 	const struct prefix pool = prefix(BLOCK_POOL_DEFAULT);
 	const struct wire wire = sample_wire();
 	struct surroundings host = {0};
 	struct policy policy;
+	struct tunnel made;
 	const struct rules rules = {.policy = &policy, .pool = &pool, .host = &host};
 
 	(void)state;
 	sample_surroundings(&host);
+	sample_tunnel(&made);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		_cleanup_free_ char *file = text_format("network/dnsmasq-%s.conf", names[i]);
 		_cleanup_prefix_list_ struct prefix_list closed = {0};
@@ -280,6 +372,7 @@ static void dnsmasq_configs_are_golden(void **state)
 						.resolv_file = "/etc/resolv.conf",
 						.wire = &wire,
 						.policy = &policy,
+						.tunnel = &made,
 						.closed = &closed};
 		_cleanup_free_ char *text = NULL;
 
@@ -463,6 +556,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gateways_are_golden),
+		cmocka_unit_test(a_tunnel_carries_what_it_has),
 		cmocka_unit_test(fixed_rules_are_golden),
 		cmocka_unit_test(marks_tell_grants_apart),
 		cmocka_unit_test(dnsmasq_configs_are_golden),
