@@ -17,16 +17,16 @@ until [ "$(($(cat "/sys/class/block/$disk/size") * 512))" -ge "$size" ]; do
 done
 
 root=
-while read -r device place type options; do
+while read -r device place type _; do
     [ "$place" != / ] || { root=$device kind=$type; }
 done </proc/mounts
 [ "$root" != /dev/root ] || root=/dev/$(basename "$(readlink -f "/sys/dev/block/$(mountpoint -d /)")")
 name=${root#/dev/}
 
 if [ "$name" != "$disk" ]; then
-    [ -e "/sys/class/block/$name/partition" ] && [ -e "/sys/class/block/$disk/$name" ] ||
+    [ -e "/sys/class/block/$disk/$name/partition" ] ||
         fail "the root file system is on $root, which is no partition of the disk: it is yours to make larger"
-    number=$(cat "/sys/class/block/$name/partition")
+    number=$(cat "/sys/class/block/$disk/$name/partition")
     if command -v growpart >/dev/null; then
         said=$(growpart "/dev/$disk" "$number" 2>&1) || [ $? = 1 ] || fail "$said" # 1: nothing to do
     else

@@ -58,25 +58,53 @@ static int update_all(int fd, EVP_MD_CTX *context, uint64_t *ret_length, struct 
 	return 0;
 }
 
+static void write_hex(const unsigned char *bytes, unsigned int size, struct digest *digest)
+{
+	for (unsigned int i = 0; i < size; i++)
+		snprintf(digest->text + (size_t)2 * i, 3, "%02x", bytes[i]);
+}
+
+int digest_bytes(const void *bytes, size_t length, enum digest_kind kind, struct digest *ret_digest,
+		 struct error *err)
+{
+	const EVP_MD *type = kind == DIGEST_SHA512 ? EVP_sha512() : EVP_sha256();
+	struct digest digest = {.kind = kind};
+	unsigned char result[EVP_MAX_MD_SIZE];
+	unsigned int size = 0;
+
+	if (EVP_Digest(bytes, length, result, &size, type, NULL) != 1)
+		return error_set(err, EX_SOFTWARE, "libcrypto cannot compute a digest");
+	write_hex(result, size, &digest);
+	*ret_digest = digest;
+	return 0;
+}
+
+int digest_finish(EVP_MD_CTX *context, enum digest_kind kind, struct digest *ret_digest,
+		  struct error *err)
+{
+	struct digest digest = {.kind = kind};
+	unsigned char bytes[EVP_MAX_MD_SIZE];
+	unsigned int size = 0;
+
+	if (EVP_DigestFinal_ex(context, bytes, &size) != 1)
+		return error_set(err, EX_SOFTWARE, "libcrypto cannot compute a digest");
+	write_hex(bytes, size, &digest);
+	*ret_digest = digest;
+	return 0;
+}
+
 int digest_file(int fd, enum digest_kind kind, struct digest *ret_digest, uint64_t *ret_length,
 		struct error *err)
 {
 	_cleanup_context_ EVP_MD_CTX *context = EVP_MD_CTX_new();
 	const EVP_MD *type = kind == DIGEST_SHA512 ? EVP_sha512() : EVP_sha256();
-	struct digest digest = {.kind = kind};
-	unsigned char bytes[EVP_MAX_MD_SIZE];
-	unsigned int size = 0;
 	uint64_t length = 0;
 
 	if (!context || EVP_DigestInit_ex(context, type, NULL) != 1)
 		return error_set(err, EX_SOFTWARE, "libcrypto cannot compute a digest");
-	if (update_all(fd, context, &length, err) < 0)
+	if (update_all(fd, context, &length, err) < 0 ||
+	    digest_finish(context, kind, ret_digest, err) < 0)
 		return -1;
-	if (EVP_DigestFinal_ex(context, bytes, &size) != 1)
-		return error_set(err, EX_SOFTWARE, "libcrypto cannot compute a digest");
-	for (unsigned int i = 0; i < size; i++)
-		snprintf(digest.text + (size_t)2 * i, 3, "%02x", bytes[i]);
-	*ret_digest = digest;
 	if (ret_length)
 		*ret_length = length;
 	return 0;

@@ -4,6 +4,7 @@
 #ifndef BOX_DIGEST_H
 #define BOX_DIGEST_H
 
+#include <openssl/types.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -25,6 +26,14 @@ MUST_CHECK int digest_parse(const char *hex, size_t length, struct digest *ret_d
 /* Digest of all of @fd, read by position. *ret_length (optional) is its length in bytes. */
 MUST_CHECK int digest_file(int fd, enum digest_kind kind, struct digest *ret_digest,
 			   uint64_t *ret_length, struct error *err);
+
+/* Digest of @length bytes. */
+MUST_CHECK int digest_bytes(const void *bytes, size_t length, enum digest_kind kind,
+			    struct digest *ret_digest, struct error *err);
+
+/* Digest of what was put into @context, which computes one of @kind. */
+MUST_CHECK int digest_finish(EVP_MD_CTX *context, enum digest_kind kind, struct digest *ret_digest,
+			     struct error *err);
 
 bool digest_equal(const struct digest *a, const struct digest *b);
 

@@ -70,6 +70,7 @@ struct header {
 	const unsigned char *bytes;
 	size_t length;
 	uint64_t stored;
+	const char *backing; /* the one backing file that it must have, or NULL: none */
 };
 
 static uint32_t read32(const struct header *header, size_t at)
@@ -130,8 +131,10 @@ static int check_features(const struct header *header, struct error *err)
 	return 0;
 }
 
-static int check_extension(uint32_t type, struct error *err)
+static int check_extension(const struct header *header, uint32_t type, struct error *err)
 {
+	if (type == EXTENSION_BACKING_FORMAT && header->backing)
+		return 0;
 	switch (type) {
 	case EXTENSION_FEATURE_NAMES:
 		return 0;
@@ -159,7 +162,7 @@ static int check_extensions(const struct header *header, size_t at, size_t end, 
 			return 0;
 		if (length > end - at - 8)
 			return refuse(err, "its header is cut off");
-		if (check_extension(type, err) < 0)
+		if (check_extension(header, type, err) < 0)
 			return -1;
 		at += 8 + ((size_t)length + 7) / 8 * 8;
 	}
@@ -202,9 +205,21 @@ static size_t header_length(const struct header *header, uint32_t version)
 	return length;
 }
 
+static bool has_backing(const struct header *header, const char *path)
+{
+	uint64_t offset = read64(header, 8);
+	size_t length = read32(header, 16);
+
+	return length == strlen(path) && offset <= header->length &&
+	       length <= header->length - offset &&
+	       memcmp(header->bytes + offset, path, length) == 0;
+}
+
 static int check_references(const struct header *header, struct error *err)
 {
-	if (read64(header, 8) || read32(header, 16))
+	if (header->backing && !has_backing(header, header->backing))
+		return refuse(err, "it does not lie over what it should");
+	if (!header->backing && (read64(header, 8) || read32(header, 16)))
 		return refuse(err, "it has a backing file");
 	if (read32(header, 32))
 		return refuse(err, "it is encrypted");
@@ -256,10 +271,18 @@ static int check_raw(const struct header *header, uint64_t *ret_virtual_size, st
 int image_check_header(const void *bytes, size_t length, uint64_t stored, enum image_format format,
 		       uint64_t *ret_virtual_size, struct error *err)
 {
-	const struct header header = {bytes, length, stored};
+	const struct header header = {bytes, length, stored, NULL};
 
 	if (format == IMAGE_RAW)
 		return check_raw(&header, ret_virtual_size, err);
+	return check_qcow2(&header, ret_virtual_size, err);
+}
+
+int image_check_overlay(const void *bytes, size_t length, uint64_t stored, const char *backing,
+			uint64_t *ret_virtual_size, struct error *err)
+{
+	const struct header header = {bytes, length, stored, backing};
+
 	return check_qcow2(&header, ret_virtual_size, err);
 }
 

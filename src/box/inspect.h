@@ -26,6 +26,11 @@ MUST_CHECK int image_check_header(const void *bytes, size_t length, uint64_t sto
 				  enum image_format format, uint64_t *ret_virtual_size,
 				  struct error *err);
 
+/* The same for a qcow2 that must have exactly the backing file @backing (a path). */
+MUST_CHECK int image_check_overlay(const void *bytes, size_t length, uint64_t stored,
+				   const char *backing, uint64_t *ret_virtual_size,
+				   struct error *err);
+
 /* The same for an open file, and then what qemu-img, under limits, says about a qcow2. */
 MUST_CHECK int image_inspect(int fd, enum image_format format, uint64_t *ret_virtual_size,
 			     struct error *err);

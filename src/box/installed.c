@@ -112,13 +112,16 @@ static int add_domains(struct users *users, virConnectPtr connection, const char
 	return 0;
 }
 
-/* Overlays whose domain is gone: something is half there, and still needs its base. */
-static int add_overlays(struct users *users, virStoragePoolPtr pool, const char *digest,
-			struct error *err)
+/*
+ * Overlays whose domain is gone: something is half there, and still needs its base. Layers that
+ * somebody may start from.
+ */
+static int add_overlays(struct users *users, virStoragePoolPtr pool, const char *prefix,
+			const char *digest, struct error *err)
 {
 	_cleanup_list_ char **names = NULL;
 
-	if (pool_list(pool, "disk-", &names, err) < 0)
+	if (pool_list(pool, prefix, &names, err) < 0)
 		return -1;
 	for (char **name = names; *name; name++) {
 		_cleanup_volume_facts_ struct volume_facts facts = {0};
@@ -137,7 +140,8 @@ int box_users(virConnectPtr connection, virStoragePoolPtr pool, const char *dige
 	struct users users = {.names = xcalloc(1, sizeof(char *))};
 
 	if (add_domains(&users, connection, digest, err) < 0 ||
-	    (users.count == 0 && add_overlays(&users, pool, digest, err) < 0)) {
+	    (users.count == 0 && add_overlays(&users, pool, "disk-", digest, err) < 0) ||
+	    (users.count == 0 && add_overlays(&users, pool, "layer-", digest, err) < 0)) {
 		free_list(users.names);
 		return -1;
 	}

@@ -193,12 +193,10 @@ static virStorageVolPtr make_volume(virStoragePoolPtr pool, const struct volume 
 	return volume;
 }
 
-static int fill_new(virStoragePoolPtr pool, const char *name, const struct source *source,
-		    unsigned int mode, struct error *err)
+static int fill_new(virStoragePoolPtr pool, const struct volume *description,
+		    const struct source *source, struct error *err)
 {
-	const struct volume description = {
-		.name = name, .format = "raw", .capacity = source->length, .mode = mode};
-	_cleanup_volume_ virStorageVolPtr volume = make_volume(pool, &description, err);
+	_cleanup_volume_ virStorageVolPtr volume = make_volume(pool, description, err);
 
 	if (!volume)
 		return -1;
@@ -209,14 +207,35 @@ static int fill_new(virStoragePoolPtr pool, const char *name, const struct sourc
 }
 
 /* Makes the volume and fills it; a failure or a signal leaves none. */
-static int store_new(virStoragePoolPtr pool, const char *name, const struct source *source,
-		     unsigned int mode, struct error *err)
+static int store_described(virStoragePoolPtr pool, const struct volume *description,
+			   const struct source *source, struct error *err)
 {
 	struct interrupt interrupt = interrupt_hold();
-	int result = fill_new(pool, name, source, mode, err);
+	int result = fill_new(pool, description, source, err);
 
 	interrupt_release(&interrupt);
 	return result;
+}
+
+static int store_new(virStoragePoolPtr pool, const char *name, const struct source *source,
+		     unsigned int mode, struct error *err)
+{
+	const struct volume description = {
+		.name = name, .format = "raw", .capacity = source->length, .mode = mode};
+
+	return store_described(pool, &description, source, err);
+}
+
+int pool_store_for_group(virStoragePoolPtr pool, const char *name, int fd, uint64_t length,
+			 unsigned int group, struct error *err)
+{
+	const struct source source = {.fd = fd, .length = length};
+	const struct volume description = {
+		.name = name, .format = "raw", .capacity = length, .mode = 0440, .group = group};
+
+	if (store_described(pool, &description, &source, err) < 0)
+		return error_prefix(err, "%s", name);
+	return 0;
 }
 
 int pool_store_fd(virStoragePoolPtr pool, const char *name, int fd, uint64_t length,

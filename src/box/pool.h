@@ -2,6 +2,8 @@
  * The libvirt storage pool `migrant`, where every file that QEMU opens lies. All through libvirt's
  * storage API as the unprivileged user; nothing here touches the directory itself.
  *
+ * Layers (layer/layer.h): layer-KEY-RANDOM.qcow2, read-only, and layer-KEY.json, the manifest.
+ *
  * Names in the pool: base-SHA256.qcow2 (a box's image, read-only), kernel-SHA256, initrd-SHA256,
  * box-NAME.json (the box's manifest: valid JSON only when complete, so it is what publishes a box),
  * disk-UUID.qcow2 (a sandbox's overlay), seed-UUID.iso (its seed), kernel-UUID and initrd-UUID (its
@@ -38,6 +40,20 @@ MUST_CHECK int pool_store(virStoragePoolPtr pool, const char *name, const void *
 			  size_t length, unsigned int mode, bool replace, struct error *err);
 MUST_CHECK int pool_store_fd(virStoragePoolPtr pool, const char *name, int fd, uint64_t length,
 			     unsigned int mode, const char *what, struct error *err);
+
+/*
+ * The same with mode 0440 and group @group: for root and that group, and nobody's to change.
+ */
+MUST_CHECK int pool_store_for_group(virStoragePoolPtr pool, const char *name, int fd,
+				    uint64_t length, unsigned int group, struct error *err);
+
+/*
+ * Writes the bytes of a volume's file, whatever its format, to @fd; or, with pool_digest(), only
+ * computes their SHA-256. EX_NOINPUT, EX_IOERR; 128+signal when interrupted. (transfer.c)
+ */
+MUST_CHECK int pool_fetch(virStoragePoolPtr pool, const char *name, int fd, struct error *err);
+MUST_CHECK int pool_digest(virStoragePoolPtr pool, const char *name, char **ret_digest,
+			   struct error *err);
 
 /* Reads a volume of at most @max bytes; NUL-terminated, owned by the caller. */
 MUST_CHECK int pool_load(virStoragePoolPtr pool, const char *name, size_t max, char **ret_text,

@@ -57,13 +57,14 @@ static void format(xmlTextWriterPtr writer, const char *type)
 static void target(xmlTextWriterPtr writer, const struct volume *volume)
 {
 	_cleanup_free_ char *mode = text_format("0%o", volume->mode);
+	_cleanup_free_ char *group = text_format("%u", volume->group);
 
 	start(writer, "target");
 	format(writer, volume->format);
 	start(writer, "permissions");
 	element(writer, "mode", mode);
 	element(writer, "owner", "0");
-	element(writer, "group", "0");
+	element(writer, "group", group);
 	end(writer);
 	end(writer);
 }
@@ -139,16 +140,21 @@ static int read_number(xmlNode *node, unsigned int base, uint64_t max, uint64_t 
 static int read_facts(xmlNode *volume, struct volume_facts *facts)
 {
 	xmlNode *permissions = child(child(volume, "target"), "permissions");
-	uint64_t stored, mode, owner;
+	xmlNode *times = child(child(volume, "target"), "timestamps");
+	uint64_t stored, mode, owner, group;
 
 	if (read_number(child(volume, "physical"), 10, UINT64_MAX, &stored) < 0 ||
 	    read_number(child(permissions, "mode"), 8, 07777, &mode) < 0 ||
-	    read_number(child(permissions, "owner"), 10, UINT32_MAX, &owner) < 0)
+	    read_number(child(permissions, "owner"), 10, UINT32_MAX, &owner) < 0 ||
+	    read_number(child(permissions, "group"), 10, UINT32_MAX, &group) < 0)
 		return -1;
 	*facts = (struct volume_facts){
 		.stored = stored,
 		.mode = (unsigned int)mode,
 		.owner = (unsigned int)owner,
+		.group = (unsigned int)group,
+		.modified = content(child(times, "mtime")),
+		.changed = content(child(times, "ctime")),
 		.backing_path = content(child(child(volume, "backingStore"), "path")),
 	};
 	return 0;
@@ -169,5 +175,7 @@ int volume_parse(const char *xml, struct volume_facts *ret_facts, struct error *
 void volume_facts_done(struct volume_facts *facts)
 {
 	free(facts->backing_path);
+	free(facts->modified);
+	free(facts->changed);
 	*facts = (struct volume_facts){0};
 }

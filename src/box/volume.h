@@ -10,9 +10,10 @@
 
 struct volume {
 	const char *name;
-	const char *format;	    /* raw or qcow2 */
-	uint64_t capacity;	    /* bytes */
-	unsigned int mode;	    /* permission bits; owner and group are root */
+	const char *format; /* raw or qcow2 */
+	uint64_t capacity;  /* bytes */
+	unsigned int mode;  /* permission bits; the owner is root */
+	unsigned int group;
 	const char *backing_path;   /* absolute path of the base, or NULL */
 	const char *backing_format; /* its format: never left to be probed */
 };
@@ -24,8 +25,9 @@ char *volume_xml(const struct volume *volume);
 struct volume_facts {
 	uint64_t stored; /* length of its file in bytes */
 	unsigned int mode;
-	unsigned int owner;
-	char *backing_path; /* or NULL */
+	unsigned int owner, group;
+	char *modified, *changed; /* mtime and ctime, seconds with a fraction; or NULL */
+	char *backing_path;	  /* or NULL */
 };
 
 /* Reads a <volume> document. EX_SOFTWARE when it is not what libvirt documents. */

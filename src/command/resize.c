@@ -78,7 +78,7 @@ static int grow_file_system(const struct project *project, struct error *err)
 static int run(const struct invocation *invocation, struct error *err)
 {
 	_cleanup_project_ struct project project = PROJECT_INIT;
-	bool grown;
+	bool grown = false;
 
 	if (open_running(&project, invocation, err) < 0 || grow_disk(&project, &grown, err) < 0 ||
 	    grow_file_system(&project, err) < 0)

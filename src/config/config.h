@@ -85,6 +85,9 @@ struct config_provision {
 	char *to;		       /* PROVISION_FILE: absolute, in the guest */
 	char *mode;		       /* PROVISION_FILE: octal, or NULL: the file's own */
 	bool as_user;		       /* not root: who runs the script, whose the file is */
+	char **inputs;		       /* as written: @input_count of them, and NULL */
+	size_t input_count;
+	bool secret; /* it gives the guest a secret */
 	struct position position;
 };
 

@@ -119,6 +119,20 @@ static int read_tag(const struct reader *reader, const struct node *item, struct
 	return 0;
 }
 
+static int read_input(const struct reader *reader, const struct node *item, struct error *err)
+{
+	struct config *config = reader->config;
+	struct config_provision *provision = &config->provision[config->provision_count - 1];
+
+	if (!*item->text)
+		return source_error(reader->source, item->position, err, "a path is not empty");
+	provision->inputs =
+		xreallocarray(provision->inputs, provision->input_count + 2, sizeof(char *));
+	provision->inputs[provision->input_count++] = text_dup(item->text);
+	provision->inputs[provision->input_count] = NULL;
+	return 0;
+}
+
 int read_item(const struct reader *reader, enum config_key_id key, const struct node *item,
 	      struct error *err)
 {
@@ -142,5 +156,7 @@ int read_item(const struct reader *reader, enum config_key_id key, const struct 
 		return read_port(reader, item, &complaint, err);
 	if (key == KEY_PROVISION_TAGS)
 		return read_tag(reader, item, err);
+	if (key == KEY_PROVISION_INPUTS)
+		return read_input(reader, item, err);
 	return read_tunnel_port(reader, item, err);
 }

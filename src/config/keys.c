@@ -192,6 +192,13 @@ const struct config_key config_keys[KEY_COUNT] = {
 	[KEY_PROVISION_CONFIG] = {"provision.config", TYPE_PATH, .offset = DO_AT(settings),
 		.otherwise = "none",
 		.help = "ansible: an ansible.cfg, which is read only when it is named here"},
+	[KEY_PROVISION_INPUTS] = {"provision.inputs", TYPE_LIST, .max = 64,
+		.grammar = "paths", .otherwise = "none",
+		.help = "further files and directories that the result depends on, for the layer "
+			"that `up` keeps"},
+	[KEY_PROVISION_SECRET] = {"provision.secret", TYPE_BOOL, .offset = DO_AT(secret),
+		.fallback = "false",
+		.help = "true: it gives the guest a secret, so no layer is kept"},
 	[KEY_PROVISION_SHELL] = {"provision.shell", TYPE_MAP,
 		.shorthand = KEY_PROVISION_SHELL_FILE, .otherwise = "",
 		.help = "a script that runs in the guest"},

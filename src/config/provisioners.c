@@ -36,6 +36,7 @@ void provision_done(struct config_provision *provision)
 	free(provision->file);
 	free(provision->vars);
 	free_list(provision->tags);
+	free_list(provision->inputs);
 	free(provision->requirements);
 	free(provision->settings);
 	free(provision->script);

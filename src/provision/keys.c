@@ -177,6 +177,14 @@ static int read_public(const char *path, char **ret_public_text, struct error *e
 	return 0;
 }
 
+bool key_is_made(void)
+{
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+	_cleanup_free_ char *path = NULL;
+
+	return key_path(&path, &ignored) == 0 && access(path, F_OK) == 0;
+}
+
 int key_ensure(char **ret_private_path, char **ret_public_text, struct error *err)
 {
 	_cleanup_free_ char *path = NULL;

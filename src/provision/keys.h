@@ -17,6 +17,9 @@
  */
 MUST_CHECK int key_ensure(char **ret_private_path, char **ret_public_text, struct error *err);
 
+/* True when the key is there already. */
+bool key_is_made(void);
+
 /* The user's home directory, $HOME or the account's, or NULL. The caller frees. */
 char *home_directory(void);
 

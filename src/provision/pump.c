@@ -67,9 +67,16 @@ void pump_started(struct pump *pump)
 		cleanup_close(&pump->child[i]);
 }
 
+/* The owner has nothing to say before it has heard something. */
+static bool is_waiting(const struct pump *pump)
+{
+	return pump->streams && pump->streams->has_input &&
+	       !pump->streams->has_input(pump->streams->data);
+}
+
 void pump_poll(const struct pump *pump, struct pollfd fds[PUMP_FDS])
 {
-	fds[0] = (struct pollfd){.fd = pump->input, .events = POLLOUT};
+	fds[0] = (struct pollfd){.fd = is_waiting(pump) ? -1 : pump->input, .events = POLLOUT};
 	fds[1] = (struct pollfd){.fd = pump->output, .events = POLLIN};
 	fds[2] = (struct pollfd){.fd = pump->errors, .events = POLLIN};
 }
@@ -91,7 +98,7 @@ static int refill(struct pump *pump, struct error *err)
 /* A command that takes no more of its input has its reasons, which its status and words give. */
 static int send_input(struct pump *pump, struct error *err)
 {
-	while (pump->input >= 0) {
+	while (pump->input >= 0 && !is_waiting(pump)) {
 		ssize_t done;
 
 		if (pump->begin == pump->end) {

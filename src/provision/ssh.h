@@ -47,6 +47,8 @@ struct ssh_streams {
 	/* Puts at most @room bytes of input into @buffer: their number, 0 at the end. NULL: none.
 	 */
 	ssize_t (*produce)(void *data, char *buffer, size_t room, struct error *err);
+	/* False while there is nothing to put in yet; asked after each output. NULL: never so. */
+	bool (*has_input)(void *data);
 	/* Takes output, which is whatever the guest likes. NULL: dropped. */
 	int (*consume)(void *data, const char *bytes, size_t length, struct error *err);
 	void *data;

@@ -40,6 +40,21 @@ char *seed_network_config(const struct seed *seed);
 char *seed_share_script(const struct share *shares, size_t count, const char *user);
 
 /*
+ * What the first boot from a layer runs instead of cloud-init: hostname, host key. It is the whole
+ * volume, a script for root's sh in the guest, filled up to whole sectors. Pure; the caller frees.
+ */
+char *seed_identity(const struct seed *seed);
+
+/*
+ * The script by which a guest stands aside from its disk while that is copied (templates/seed/
+ * layer-keep.sh): it says SEED_LAYER_READY, waits for a line or the end of its input, takes back
+ * what is its own and says SEED_LAYER_BACK. Pure; the caller frees.
+ */
+#define SEED_LAYER_READY "ready\n"
+#define SEED_LAYER_BACK	 "back\n"
+char *seed_layer_script(void);
+
+/*
  * Makes the ISO (label cidata) with genisoimage, in memory alone. The bytes are the caller's.
  */
 MUST_CHECK int seed_iso(const struct seed *seed, void **ret_bytes, size_t *ret_length,

@@ -22,6 +22,7 @@ def host(build):
             virsh -q -c qemu:///system pool-start migrant
             """)
         host.run("cmake", "--install", build, "--prefix", "/usr/local")
-        host.run("install", build / "tests/pooltool", "/usr/local/bin/pooltool")
+        for tool in ("pooltool", "layertool"):
+            host.run("install", build / "tests" / tool, f"/usr/local/bin/{tool}")
         host.lab = lab
         yield host

@@ -137,6 +137,48 @@ static void test_image_plain(void **state)
 	assert_int_equal(check_image(&image, IMAGE_QCOW2, &err), 0);
 }
 
+/* A copy of a disk lies over the one file that it should lie over. */
+static void test_image_overlay(void **state)
+{
+	static const char base[] = "/pool/base.qcow2";
+	static const struct {
+		uint64_t offset;
+		uint32_t length;
+		const char *text;
+		bool passes;
+	} cases[] = {
+		{512, sizeof(base) - 1, base, true},
+		{512, sizeof(base) - 2, base, false},
+		{512, sizeof(base) - 1, "/etc/shadow12345", false},
+		{0, 0, "", false},
+		{CLUSTER - 4, sizeof(base) - 1, base, false},
+		{UINT64_MAX - 4, sizeof(base) - 1, base, false},
+	};
+	struct image image;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+		uint64_t size = 0;
+		int result;
+
+		plain_image(&image);
+		put64(&image, 8, cases[i].offset);
+		put32(&image, 16, cases[i].length);
+		put32(&image, 104, 0xe2792aca);
+		put32(&image, 108, 5);
+		if (cases[i].offset == 512)
+			memcpy(image.bytes + 512, cases[i].text, strlen(cases[i].text));
+		result = image_check_overlay(image.bytes, sizeof(image.bytes), image.stored, base,
+					     &size, &err);
+		assert_int_equal(result, cases[i].passes ? 0 : -1);
+		if (cases[i].passes)
+			assert_image_refused(&image, IMAGE_QCOW2, "backing file");
+	}
+	put64(&image, 72, 4);
+	assert_image_refused(&image, IMAGE_QCOW2, "");
+}
+
 static void test_image_numbers(void **state)
 {
 	static const struct {
@@ -621,6 +663,7 @@ int main(void)
 		cmocka_unit_test(test_volume_overlay),
 		cmocka_unit_test(test_volume_parse),
 		cmocka_unit_test(test_image_plain),
+		cmocka_unit_test(test_image_overlay),
 		cmocka_unit_test(test_image_numbers),
 		cmocka_unit_test(test_image_extensions),
 		cmocka_unit_test(test_image_lengths),

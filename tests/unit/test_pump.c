@@ -79,7 +79,8 @@ static void everything_comes_through(void **state)
 	static const char *const argv[] = {"cat", NULL};
 	_cleanup_error_ struct error err = ERROR_INIT;
 	struct stream stream = {0};
-	const struct ssh_streams streams = {give, take, &stream, NULL};
+	const struct ssh_streams streams = {
+		.produce = give, .consume = take, .data = &stream, .errors = NULL};
 	int status = -1;
 
 	(void)state;
@@ -94,7 +95,8 @@ static void a_reader_that_refuses_ends_it(void **state)
 	static const char *const argv[] = {"cat", NULL};
 	_cleanup_error_ struct error err = ERROR_INIT;
 	struct stream stream = {.refuse_after = 100000};
-	const struct ssh_streams streams = {give, take, &stream, NULL};
+	const struct ssh_streams streams = {
+		.produce = give, .consume = take, .data = &stream, .errors = NULL};
 	int status = -1;
 
 	(void)state;
@@ -113,7 +115,8 @@ static void complaints_are_bounded(void **state)
 	_cleanup_error_ struct error err = ERROR_INIT;
 	_cleanup_strbuf_ struct strbuf errors = STRBUF_INIT;
 	struct stream stream = {0};
-	const struct ssh_streams streams = {give, take, &stream, &errors};
+	const struct ssh_streams streams = {
+		.produce = give, .consume = take, .data = &stream, .errors = &errors};
 	int status = -1;
 
 	(void)state;

@@ -181,16 +181,30 @@ static void test_iso(void **state)
 	assert_non_null(memmem(bytes, length, "BEGIN OPENSSH PRIVATE KEY", 25));
 }
 
+/* What is run by a guest that starts from a layer; it begins with the line that the guest looks
+ * for. */
+static void test_layer_scripts(void **state)
+{
+	struct seed seed = example(NULL);
+	_cleanup_free_ char *identity = seed_identity(&seed);
+	_cleanup_free_ char *script = seed_layer_script();
+	_cleanup_free_ char *line = NULL;
+
+	(void)state;
+	assert_golden(identity, "seed/identity");
+	assert_golden(script, "seed/layer");
+	assert_int_equal(strlen(identity) % 512, 0);
+	line = text_dup_n(identity, strcspn(identity, "\n"));
+	assert_non_null(strstr(script, line));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),
-		cmocka_unit_test(test_merged),
-		cmocka_unit_test(test_shares),
-		cmocka_unit_test(test_meta_data),
-		cmocka_unit_test(test_network_config),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_values_are_quoted),
+		cmocka_unit_test(test_plain),	  cmocka_unit_test(test_layer_scripts),
+		cmocka_unit_test(test_merged),	  cmocka_unit_test(test_shares),
+		cmocka_unit_test(test_meta_data), cmocka_unit_test(test_network_config),
+		cmocka_unit_test(test_refused),	  cmocka_unit_test(test_values_are_quoted),
 		cmocka_unit_test(test_iso),
 	};
 
