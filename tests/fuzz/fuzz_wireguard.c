@@ -52,7 +52,7 @@ static void check_again(const struct wireguard *wireguard)
 	wireguard_identity(&again, two);
 	check(text_equal(one, two) && wireguard_identity_is_valid(one));
 	wireguard_write_setconf(wireguard, true, &setconf);
-	check(!strstr(setconf.text, "Address") && !strstr(setconf.text, "DNS"));
+	check(!strstr(setconf.text, "\nAddress") && !strstr(setconf.text, "\nDNS"));
 }
 
 static void check_error(const struct error *err)
