@@ -86,7 +86,7 @@ const struct config_key config_keys[KEY_COUNT] = {
 		.fallback = "none", .unbuilt = true,
 		.help = "the sandbox is halted after this time"},
 
-	[KEY_SHARES] = {"shares", TYPE_MAPS, .max = 32, .otherwise = "none", .unbuilt = true,
+	[KEY_SHARES] = {"shares", TYPE_MAPS, .max = 32, .otherwise = "none",
 		.help = "folders that host and guest both see"},
 	[KEY_SHARES_HOST] = {"shares.host", TYPE_PATH, .offset = SHARE_AT(host), .required = true,
 		.otherwise = "required",

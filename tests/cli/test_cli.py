@@ -91,6 +91,8 @@ def command_names(migrant):
     (["logs", "--network", "X"], "'X' cannot be the name of a sandbox", "'migrant global-status' lists yours"),
     (["cp", "a", "b"], "one of the two is in the guest and begins with ':'", "migrant cp :notes.txt ."),
     (["cp", ":a", ":b"], "one of the two is in the guest and begins with ':'", "migrant cp :notes.txt ."),
+    (["storage", "--json", "--prune"], "--json, --prune, --adopt and --delete exclude each other",
+     "migrant storage --help"),
     (["cp", ":a"], "'migrant cp' needs SRC DST", "migrant cp --help"),
     (["cp", "--max-size", "big", ":a", "b"], "'big' is no size", "--max-size 20G, say"),
     (["storage", "--adopt", "../x"], "'../x' is no image's ID", "'migrant storage' lists them"),
@@ -264,7 +266,6 @@ def test_every_project_command_shows_a_mistake_alike(migrant, tmp_path, project_
 
 
 @pytest.mark.parametrize("text, file, message", [
-    ("shares: [{host: w, guest: /w}]\n", None, "^Migrantfile:1:9: error: 'shares' is not built"),
     ("network: {egress: list, domains: [a.b]}\n", None, "^Migrantfile:1:19: error: 'network.egress: list' is not built"),
     ("", "wireguard.conf", "^Migrantfile: error: wireguard.conf lies beside the Migrantfile"),
 ])

@@ -682,11 +682,11 @@ static void what_is_not_built_is_refused(void **state)
 	} cases[] = {
 		{"cpus: 4\nnested: true\nnetwork: {isolate: false, dns: [9.9.9.9]}\n", NULL, NULL},
 		{"provision: [{ansible: a}]\ncloud-init: b\nkernel: {image: c}\n", NULL, NULL},
-		{"shares: []\nttl: none\nhooks: none\nconnect: none\nwireguard: none\n", NULL,
-		 NULL},
+		{"shares: [{host: a, guest: /x}]\nttl: none\nhooks: none\nconnect: "
+		 "none\nwireguard: none\n",
+		 NULL, NULL},
 		{"network: {ipv6: off, egress: open, allow: [], ports: []}\ntunnel: []\n", NULL,
 		 NULL},
-		{"name: a\nshares: [{host: a, guest: /x}]\n", "2:9", "'shares'"},
 		{"network: {ports: [\"1:2\"], allow: [host tcp/1, lan 10.0.0.1]}\n", NULL, NULL},
 		{"network: {limits: {connections: 99}, egress: none}\n", NULL, NULL},
 		{"network: {ipv6: nat, allow: [lan fd00::1]}\n", NULL, NULL},
