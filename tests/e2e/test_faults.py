@@ -19,7 +19,8 @@ from lab import Lab, Failed, child_of, differences
 
 HOOK = "/usr/sbin/migrant-hook"
 VIRSH = ["virsh", "-q", "-c", "qemu:///system"]
-NEVER_BOOTS = "memory: 192M\ncpus: 1\ndisk: 4G\nkernel: {image: bzImage, cmdline: 'console=ttyS0 root=/dev/none'}\n"
+NEVER_BOOTS = ("memory: 192M\ncpus: 1\ndisk: 4G\nkernel: {image: bzImage, cmdline: 'console=ttyS0 root=/dev/none'}\n"
+               "shares: [{host: work, guest: /srv/work, size: 16M}]\n")
 BOOTS = "memory: 768M\ncpus: 1\ndisk: 4G\n"
 
 

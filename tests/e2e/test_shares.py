@@ -24,7 +24,7 @@ libc = ctypes.CDLL(None)
 fd = libc.inotify_init1(0)
 assert libc.inotify_add_watch(fd, sys.argv[1].encode(), 0x100 | 0x8 | 0x80) >= 0  # create, close_write, moved_to
 print("watching", flush=True)
-if select.select([fd], [], [], 30)[0]:
+if select.select([fd], [], [], 300)[0]:
     data = os.read(fd, 4096)
     print(data[16:16 + struct.unpack_from("iIII", data)[3]].rstrip(b"\0").decode())
 """
@@ -154,9 +154,9 @@ def test_a_change_of_the_host_is_seen_within_a_second_or_so(box):
     box.host("echo old >workspace/watched")
     box.guest("cat workspace/watched; ls workspace")
     box.host("echo new >workspace/.tmp; mv workspace/.tmp workspace/watched")
-    assert box.wait_guest("sleep 1.1; [ $(cat workspace/watched) = new ]", seconds=5)
+    assert box.wait_guest("sleep 1.1; [ $(cat workspace/watched) = new ]")
     box.host("echo newer, and longer >workspace/watched")
-    assert box.wait_guest("sleep 1.1; grep -q longer workspace/watched", seconds=5)
+    assert box.wait_guest("sleep 1.1; grep -q longer workspace/watched")
 
 
 def test_atomic_saves_work_on_both_sides(box):
@@ -164,6 +164,13 @@ def test_atomic_saves_work_on_both_sides(box):
     assert box.guest(save.format("workspace")).stdout == "50\n"
     assert box.host(save.format("workspace")).stdout == "50\n"
     assert box.guest("sleep 1.1; cat workspace/saved").stdout == "50\n"
+
+
+def test_virtiofsd_is_bounded_with_its_guest(box):
+    """Memory and processor time of virtiofsd are counted with QEMU's."""
+    groups = box.lab.host.sh("for p in $(pgrep -x virtiofsd) $(pgrep -f qemu-system); do cat /proc/$p/cgroup; done | sort -u")
+    lines = [line for line in groups.stdout.splitlines() if ":memory:" in line or line.startswith("0::")]
+    assert lines and len({line.split(":", 2)[2].split("/emulator")[0].rstrip("/") for line in lines}) == 1, groups.stdout
 
 
 def test_git_works_on_both_sides(box):
@@ -182,7 +189,7 @@ def test_the_hosts_watchers_see_the_guests_changes(box):
                                  stdout=-1, text=True)
     assert watcher.stdout.readline() == "watching\n"
     box.guest("echo x >workspace/appeared")
-    assert watcher.communicate(timeout=60)[0] == "appeared\n"
+    assert watcher.communicate(timeout=300)[0] == "appeared\n"
 
 
 def test_a_read_only_share_is_read_only_whatever_the_guest_does(box):
@@ -287,7 +294,7 @@ def test_a_reboot_from_inside_mounts_them_again(box):
     boot = box.guest("cat /proc/sys/kernel/random/boot_id").stdout.strip()
     box.guest("echo kept >workspace/kept; sudo systemctl reboot", check=False)
     assert box.wait_guest(f"[ $(cat /proc/sys/kernel/random/boot_id) != {boot} ]")
-    assert box.wait_guest("grep -q kept workspace/kept", seconds=60)
+    assert box.wait_guest("grep -q kept workspace/kept")
     assert box.guest("grep -c virtiofs /proc/mounts").stdout == "3\n"
     assert box.status()["drift"] == []
 
@@ -305,8 +312,16 @@ def test_a_killed_virtiofsd_is_drift_and_never_a_bare_directory(box):
     assert len([item for item in json.loads(status.stdout)["drift"] if "virtiofsd has ended" in item]) == 3
 
 
+def test_halt_and_mount_at_once(box):
+    """What ends a moment after the guest (its virtiofsd, what was not yet written) is waited for."""
+    box.halted = box.migrant("halt", "-f")
+    box.migrant("mount")
+    assert box.host("cat workspace/kept").stdout == "kept\n"
+    box.migrant("unmount")
+
+
 def test_halt_leaves_the_image_and_an_empty_folder(box):
-    halted = box.migrant("halt", "-f")
+    halted = box.halted
     assert "images" in halted.stderr and "migrant mount" in halted.stderr
     assert box.host("ls -A workspace data/in").stdout.split() == ["data/in:", "workspace:"]
 
@@ -346,8 +361,11 @@ def test_destroy_keeps_the_files_and_says_so(box):
     assert "--shares" in result.stderr
     listed = json.loads(box.migrant("storage", "--json").stdout)["images"]
     assert {(i["directory"], i["share"]) for i in listed} == {(box.path, "workspace"), (box.path, "data/in")}
-    box.migrant("up", timeout=900)
-    assert box.guest("cat moved/kept moved/offline").stdout == "kept\nwhile down\n"
+    box.migrant("mount")
+    try:
+        assert box.host("cat workspace/kept workspace/offline").stdout == "kept\nwhile down\n"
+    finally:
+        box.migrant("unmount")
 
 
 def test_destroy_with_shares_leaves_nothing(box, before):

@@ -162,6 +162,20 @@ def test_names_cannot_walk(lab):
         assert lab.host.sh("find / /home /run/migrant -maxdepth 4 -name planted -not -path '*/work/*' -not -path '*/shares/0/*'").stdout == ""
 
 
+def test_the_root_cannot_be_replaced(lab):
+    """What the guest has as its share's root is a mount on the host."""
+    with made(lab) as a:
+        guest = a.virtiofs
+        guest.file("x", b"x")
+        guest.mkdir("d")
+        for call in (lambda: guest.rename("d", "."), lambda: guest.rename("d", ""), lambda: guest.rename(".", "d"), lambda: guest.rename("d", "/"),
+                     lambda: guest.rename("d", ".", flags=2), lambda: guest.rmdir("."), lambda: guest.rmdir(""), lambda: guest.unlink(".")):
+            with pytest.raises(Refused):
+                call()
+        assert a.sh("ls").stdout == "d\nx\n"
+        assert [p for p, _, _ in mounts(lab)] == ["/run/migrant/a/shares/0", a.path()]
+
+
 def test_virtiofsd_is_nobody_and_finds_nothing(lab):
     with made(lab) as a:
         a.virtiofs.file("only", b"x")
