@@ -19,8 +19,7 @@ from lab import Lab, Failed, child_of, differences
 
 HOOK = "/usr/sbin/migrant-hook"
 VIRSH = ["virsh", "-q", "-c", "qemu:///system"]
-NEVER_BOOTS = ("memory: 192M\ncpus: 1\ndisk: 4G\nkernel: {image: bzImage, cmdline: 'console=ttyS0 root=/dev/none'}\n"
-               "shares: [{host: work, guest: /srv/work, size: 16M}]\n")
+NEVER_BOOTS = "memory: 192M\ncpus: 1\ndisk: 4G\nkernel: {image: bzImage, cmdline: 'console=ttyS0 root=/dev/none'}\n"
 BOOTS = "memory: 768M\ncpus: 1\ndisk: 4G\n"
 
 
@@ -116,13 +115,6 @@ def test_no_such_box(lab, before):
     result = project.migrant("up")
     assert result.returncode in (66, 78) and len(errors(result)) <= 1
     assert "debian-99" in result.stderr
-    assert_nothing_left(lab, before)
-
-
-def test_what_is_not_built_is_refused(lab, before):
-    project = Project(lab, "unbuilt", "shares: [{host: work, guest: /work}]\n")
-    result = project.migrant("up")
-    assert result.returncode == 78 and "shares" in result.stderr
     assert_nothing_left(lab, before)
 
 

@@ -168,7 +168,7 @@ def test_atomic_saves_work_on_both_sides(box):
 
 def test_virtiofsd_is_bounded_with_its_guest(box):
     """Memory and processor time of virtiofsd are counted with QEMU's."""
-    groups = box.lab.host.sh("for p in $(pgrep -x virtiofsd) $(pgrep -f qemu-system); do cat /proc/$p/cgroup; done | sort -u")
+    groups = box.lab.host.sh("for p in $(pgrep -x virtiofsd) $(pgrep -f [q]emu-system); do cat /proc/$p/cgroup; done | sort -u")
     lines = [line for line in groups.stdout.splitlines() if ":memory:" in line or line.startswith("0::")]
     assert lines and len({line.split(":", 2)[2].split("/emulator")[0].rstrip("/") for line in lines}) == 1, groups.stdout
 
