@@ -213,8 +213,14 @@ static int note_time(char **slot, struct error *err)
 
 static int full(const struct description *description, struct error *err)
 {
+	bool too_large = errno == EFBIG;
+
 	error_errno(err, EX_CANTCREAT, "cannot allocate the %llu MiB of the share %s",
 		    (unsigned long long)(description->size >> 20), description->host);
+	if (too_large)
+		return error_hint(err,
+				  "lower 'size': the file system of " IMAGE_DIR " has no files "
+				  "that large (ext4: just below 16T)");
 	return error_hint(err,
 			  "free space below " IMAGE_DIR ", lower 'size', or take out 'reserve'");
 }

@@ -243,6 +243,18 @@ def test_reserve_on_a_full_disk(lab):
         lab.host.run("umount", "-l", "/var/lib/migrant")
 
 
+def test_a_size_that_no_file_can_have(lab):
+    Sandbox(lab, "a").make_project()
+    lab.host.sh("truncate -s 64M /srv/small; mkfs.ext4 -q -b 1024 /srv/small; mkdir -p /var/lib/migrant; mount -o loop /srv/small /var/lib/migrant; "
+                "chmod 711 /var/lib/migrant")
+    try:
+        result = Sandbox(lab, "a", share(size=5 << 40)).hook("prepare", check=False)
+        assert "[73]" in result.stderr and "cannot allocate the 5242880 MiB" in result.stderr and "no files that large" in result.stderr
+        assert lab.host.sh(f"ls {IMAGES}/*").stdout == ""
+    finally:
+        lab.host.sh("umount -d /var/lib/migrant; rm /srv/small")
+
+
 def test_a_disk_that_is_full_loses_no_file(lab):
     """What had reached the disk before stays. The share cannot be recovered without room, and says so."""
     Sandbox(lab, "a").make_project()
