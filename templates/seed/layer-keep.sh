@@ -39,7 +39,8 @@ put_back() {
 }
 
 rm -rf $aside
-mkdir -p $aside ${wanted%/*} || exit 1
+mkdir -p $aside
+(umask 022 && mkdir -p ${wanted%/*} ${program%/*}) || exit 1
 if [ -d /var/log/journal ]; then
     journalctl --relinquish-var >/dev/null 2>&1 || exit 1
     touch $aside/journal
@@ -51,7 +52,10 @@ tar -cPpf $aside/own.tar -T $aside/names 2>/dev/null
     exit 1
 }
 take_out
-(umask 022 && printf '%s' "$boot" >$program && printf '%s' "$service" >$unit && ln -sf $unit $wanted)
+(umask 022 && printf '%s' "$boot" >$program && printf '%s' "$service" >$unit && ln -sf $unit $wanted) || {
+    put_back
+    exit 1
+}
 fstrim / 2>/dev/null # what was overwritten or deleted does not go into the copy
 sync
 echo ready
