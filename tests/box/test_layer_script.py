@@ -11,13 +11,13 @@ GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden/seed"
 GUEST = r"""
 set -e
 work=$1
+mount --bind /bin/true "$(command -v fstrim)"  # this machine's free blocks are none of ours
 mount -t tmpfs tmpfs "$work"
 for d in /etc /var/lib /var/log /usr/local; do
     mkdir -p "$work/upper$d" "$work/work$d"
     mount -t overlay overlay -o "lowerdir=$d,upperdir=$work/upper$d,workdir=$work/work$d" "$d"
 done
 mount -t tmpfs tmpfs /run
-mount --bind /bin/true "$(command -v fstrim)"  # this machine's free blocks are none of ours
 rm -rf /etc/ssh/ssh_host_* /var/log/* /var/lib/cloud /var/lib/systemd/random-seed
 mkdir -p /etc/ssh /var/lib/systemd /var/lib/cloud/instances/x/sem /var/lib/cloud/data /var/log/app
 echo private >/etc/ssh/ssh_host_ed25519_key; chmod 600 /etc/ssh/ssh_host_ed25519_key
