@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -124,10 +125,14 @@ static _Noreturn void run_child(const struct process *process, const char *path,
 	prctl(PR_SET_PDEATHSIG, process->foreground ? SIGHUP : SIGKILL);
 	if (getppid() != parent)
 		_exit(127);
-	if (!process->foreground)
+	if (process->own_terminal)
+		setsid();
+	else if (!process->foreground)
 		setpgid(0, 0);
 	if (place_stream(input, STDIN_FILENO) < 0 || place_stream(output, STDOUT_FILENO) < 0 ||
 	    place_stream(errors, STDERR_FILENO) < 0)
+		_exit(127);
+	if (process->own_terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
 		_exit(127);
 	syscall(SYS_close_range, 3U, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */);
 	if (process->directory && chdir(process->directory) < 0)

@@ -26,6 +26,7 @@ struct process {
 	int input, output, errors; /* descriptors (borrowed), PROCESS_NULL or PROCESS_INHERIT */
 	bool keep_environment;	   /* start from the caller's environment (ssh, user hooks) */
 	bool foreground;	   /* share the terminal's process group: an interactive child */
+	bool own_terminal;	   /* a session of its own, on the terminal that is its input */
 	unsigned int timeout;	   /* seconds until it is killed, 0: none */
 	int (*confine)(void);	   /* called in the child at last: takes rights away; -1 ends it */
 	/* written by process_start(): */

@@ -153,6 +153,57 @@ static bool is_unsafe(uint32_t code)
 	return false;
 }
 
+bool text_is_plain(const char *text, size_t length)
+{
+	const unsigned char *bytes = (const unsigned char *)text;
+	uint32_t code;
+
+	for (size_t at = 0; at < length;) {
+		size_t size = decode(bytes + at, length - at, &code);
+
+		if (!size || is_unsafe(code))
+			return false;
+		at += size;
+	}
+	return true;
+}
+
+char *text_hex(const char *bytes, size_t length)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *text = xcalloc(2 * length + 1, 1);
+
+	for (size_t i = 0; i < length; i++) {
+		text[2 * i] = digits[(unsigned char)bytes[i] >> 4];
+		text[2 * i + 1] = digits[bytes[i] & 0xf];
+	}
+	return text;
+}
+
+static int digit_value(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+char *text_unhex(const char *digits, size_t *ret_length)
+{
+	size_t length = strlen(digits) / 2;
+	_cleanup_free_ char *bytes = xcalloc(length + 1, 1);
+
+	for (size_t i = 0; i < length; i++) {
+		int high = digit_value(digits[2 * i]);
+		int low = digit_value(digits[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return NULL;
+		bytes[i] = (char)(high << 4 | low);
+	}
+	*ret_length = length;
+	return digits[2 * length] ? NULL : take_ptr(bytes);
+}
+
 char *text_shell_quote(const char *text)
 {
 	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
@@ -187,6 +238,34 @@ char *text_escape(const char *text, size_t length, bool keep_newlines)
 		}
 		for (size_t end = at + (size ? size : 1); at < end; at++)
 			strbuf_addf(&out, "\\x%02x", bytes[at]);
+	}
+	return strbuf_take(&out);
+}
+
+/* As a JSON string may have it: two escapes for what is beyond the first plane (RFC 8259 §7). */
+static void add_json_escape(struct strbuf *out, uint32_t code)
+{
+	if (code < 0x10000)
+		strbuf_addf(out, "\\u%04x", code);
+	else
+		strbuf_addf(out, "\\u%04x\\u%04x", 0xd7c0 + (code >> 10), 0xdc00 + (code & 0x3ff));
+}
+
+char *text_escape_json(const char *json)
+{
+	const unsigned char *bytes = (const unsigned char *)json;
+	const size_t length = strlen(json);
+	struct strbuf out = STRBUF_INIT;
+	size_t size;
+
+	for (size_t at = 0; at < length; at += size ? size : 1) {
+		uint32_t code = 0xfffd;
+
+		size = decode(bytes + at, length - at, &code);
+		if (size && (code == '\n' || !is_unsafe(code)))
+			strbuf_add(&out, json + at, size);
+		else
+			add_json_escape(&out, size ? code : 0xfffd);
 	}
 	return strbuf_take(&out);
 }

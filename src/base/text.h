@@ -47,11 +47,20 @@ void text_replace(char **slot, const char *text);
 /* True when the bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool text_is_utf8(const char *text, size_t length);
 
+/* True when text_escape() would change nothing in it but backslashes. */
+bool text_is_plain(const char *text, size_t length);
+
+/* The same for a JSON document (RFC 8259): \uNNNN, and U+FFFD for bytes that are not UTF-8. */
+char *text_escape_json(const char *json);
+
 /* Number of single-character edits between two strings (Levenshtein), for near-miss hints. */
 size_t text_distance(const char *a, const char *b);
 
 /* The last line of @text that is not empty, without its newline. The caller frees. */
 char *text_last_line(const char *text);
+/* Bytes as lower-case hexadecimal digits, and back (NULL when they are none). The caller frees. */
+char *text_hex(const char *bytes, size_t length);
+char *text_unhex(const char *digits, size_t *ret_length);
 
 /* @text as one word for a POSIX shell, in single quotes. The caller frees. */
 char *text_shell_quote(const char *text);

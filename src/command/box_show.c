@@ -9,6 +9,7 @@
 
 #include "base/strbuf.h"
 #include "base/text.h"
+#include "command/print.h"
 
 static void add_text(struct json_object *object, const char *key, const char *text)
 {
@@ -38,8 +39,7 @@ static struct json_object *box_json(const char *name, const struct description *
 
 static void print_json(struct json_object *object)
 {
-	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
-							    JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_print(object);
 	json_object_put(object);
 }
 

@@ -15,6 +15,11 @@ extern const struct command command_destroy;
 extern const struct command command_status;
 extern const struct command command_global_status;
 extern const struct command command_ssh;
+extern const struct command command_ssh_config;
+extern const struct command command_tunnel;
+extern const struct command command_port;
+extern const struct command command_console;
+extern const struct command command_exec;
 extern const struct command command_cp;
 extern const struct command command_ip;
 extern const struct command command_logs;
@@ -46,7 +51,12 @@ const struct command *const commands[] = {
 	&command_status,
 	&command_global_status,
 	&command_ssh,
+	&command_ssh_config,
+	&command_exec,
 	&command_cp,
+	&command_tunnel,
+	&command_port,
+	&command_console,
 	&command_ip,
 	&command_logs,
 	&command_pubkey,

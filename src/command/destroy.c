@@ -14,6 +14,7 @@
 #include "command/shares.h"
 #include "command/stored.h"
 #include "command/volumes.h"
+#include "provision/ssh_config.h"
 
 static int ask(const struct project *project, const struct stored_list *images, struct error *err)
 {
@@ -61,6 +62,7 @@ static int destroy(struct project *project, bool keeps_images, struct error *err
 	    sandbox_volumes_delete(pool, uuid, err) < 0 ||
 	    domain_undefine(project->domain.handle, err) < 0)
 		return error_hint(err, "'migrant destroy' goes on where this one stopped");
+	ssh_config_forget_key(project->config.name);
 	if (check_nothing_left(project, pool, uuid, err) < 0)
 		return error_prefix(err, "the sandbox is not quite gone");
 	if (runs)

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "command/print.h"
 #include "command/project.h"
 #include "domain/libvirt.h"
 #include "domain/list.h"
@@ -66,8 +67,7 @@ static void print_json(const struct domain_list *list)
 
 	for (size_t i = 0; i < list->count; i++)
 		json_object_array_add(array, describe(&list->items[i]));
-	puts(json_object_to_json_string_ext(array, JSON_C_TO_STRING_PRETTY |
-							   JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_print(array);
 	json_object_put(array);
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "command/print.h"
 
 bool host_has_systemd(void)
 {
@@ -132,7 +133,6 @@ void host_report(bool json, unsigned int *ret_errors)
 		return;
 	json_object_object_add(document, "ok", json_object_new_boolean(*ret_errors == 0));
 	json_object_object_add(document, "checks", checks);
-	puts(json_object_to_json_string_ext(document, JSON_C_TO_STRING_PRETTY |
-							      JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_print(document);
 	json_object_put(document);
 }

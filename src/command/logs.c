@@ -1,213 +1,137 @@
 /*
- * `migrant logs`: what the sandbox did on the network. The keeper writes two files in turn
- * (hook/network_log.h), which are the user's; they are read here as they are, also while the
- * sandbox is halted. As anything may stand in a file of the user's, lines are read with a bound,
- * and only what is an event is shown, made anew from what was read.
+ * `migrant logs`: what the guest has printed on its console, what cloud-init did there, what it did
+ * on the network. The first two are the guest's own words: shown line by line, escaped.
  */
-#include <fcntl.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/inotify.h>
-#include <sys/stat.h>
 
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "command/project.h"
-#include "hook/event.h"
-#include "hook/network_log.h"
+#include "command/helper.h"
+#include "command/logs.h"
+#include "domain/streams.h"
 
-#define CHUNK 16384
+#define LINE_MAX_BYTES 4096 /* a longer line is shown in parts */
+#define ANSWER_MAX     (1 << 20)
 
-struct log_file {
-	int fd;
-	off_t offset;
-	char line[EVENT_LINE_MAX]; /* the beginning of a line that is not all there yet */
-	size_t length;
-	bool is_too_long; /* until the line's end */
-};
-
-struct log_reader {
-	struct log_file files[NETWORK_LOG_FILES];
-	size_t current; /* the one that is written to, as far as is known */
-	bool as_json;
-	uint64_t unreadable; /* lines that are no events */
-};
-
-static void log_reader_done(struct log_reader *reader)
+/* Lines of the guest's, without what only draws, the rest as escapes. */
+static void show_lines(const char *bytes, size_t length)
 {
-	for (size_t i = 0; i < NETWORK_LOG_FILES; i++)
-		cleanup_close(&reader->files[i].fd);
+	_cleanup_free_ char *plain = console_plain(bytes, length);
+	_cleanup_free_ char *shown = text_escape(plain, strlen(plain), true);
+
+	fputs(shown, stdout);
 }
 
-static int open_error(const char *name, struct error *err)
+static void end_line(const char *bytes, size_t length)
 {
-	if (errno == ENOENT) {
-		error_set(err, EXIT_STATE, "there is no network log of %s", name);
-		return error_hint(err, "it begins with the first 'migrant up'");
-	}
-	if (errno == EACCES)
-		return error_set(err, EX_NOPERM, "the network log of %s is another user's", name);
-	return error_errno(err, EX_IOERR, "cannot read the network log of %s", name);
+	if (length && bytes[length - 1] != '\n')
+		putchar('\n');
 }
 
-static int open_files(struct log_reader *reader, const char *name, struct error *err)
+static int load_console(const char *name, char **ret_bytes, size_t *ret_length, struct error *err)
 {
-	for (size_t i = 0; i < NETWORK_LOG_FILES; i++) {
-		_cleanup_free_ char *path =
-			text_format(NETWORK_LOG_DIR "/%s/%s", name, network_log_files[i]);
-		int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	_cleanup_strbuf_ struct strbuf answer = STRBUF_INIT;
+	json_object *root, *text = NULL;
 
-		if (fd < 0)
-			return open_error(name, err);
-		reader->files[i].fd = fd;
-	}
+	if (helper_run("console", name, &answer, err) < 0)
+		return -1;
+	root = json_tokener_parse(strbuf_text(&answer));
+	json_object_object_get_ex(root, "console", &text);
+	*ret_bytes = text ? text_unhex(json_object_get_string(text), ret_length) : NULL;
+	json_object_put(root);
+	if (!*ret_bytes)
+		return error_set(err, EX_SOFTWARE, "the helper's answer is not understood");
 	return 0;
 }
 
-/* The file that was written last is the one that goes on. */
-static void find_current(struct log_reader *reader)
-{
-	struct stat first = {0}, second = {0};
+/* A line that is not all there yet. */
+struct follower {
+	struct reader reader;
+	struct strbuf line;
+};
 
-	if (fstat(reader->files[0].fd, &first) < 0 || fstat(reader->files[1].fd, &second) < 0)
-		return;
-	reader->current = second.st_mtim.tv_sec > first.st_mtim.tv_sec ||
-			  (second.st_mtim.tv_sec == first.st_mtim.tv_sec &&
-			   second.st_mtim.tv_nsec > first.st_mtim.tv_nsec);
+static void on_console(void *sink, const char *bytes, size_t length)
+{
+	struct follower *follower = sink;
+
+	for (size_t i = 0; i < length; i++) {
+		strbuf_add_char(&follower->line, bytes[i]);
+		if (bytes[i] != '\n' && follower->line.length < LINE_MAX_BYTES)
+			continue;
+		show_lines(strbuf_text(&follower->line), follower->line.length);
+		strbuf_truncate(&follower->line, 0);
+	}
+	fflush(stdout);
 }
 
-static void show(struct log_reader *reader, const struct log_file *file)
+static bool has_ended(void *data)
 {
-	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-	struct event event;
+	const struct follower *follower = data;
 
-	if (file->is_too_long || strlen(file->line) != file->length ||
-	    event_parse_json(file->line, &event) < 0) {
-		reader->unreadable++;
-		return;
-	}
-	if (reader->as_json)
-		event_format_json(&event, &text);
-	else
-		event_format_text(&event, &text);
-	fputs(strbuf_text(&text), stdout);
+	return follower->reader.has_ended || ferror(stdout);
 }
 
-static void take_byte(struct log_reader *reader, struct log_file *file, char byte)
+/* The stream is opened first: what comes between is shown twice at worst, as nothing. */
+static int show_console(const struct project *project, bool follows, struct error *err)
 {
-	if (byte != '\n') {
-		if (file->length + 1 < sizeof(file->line))
-			file->line[file->length++] = byte;
-		else
-			file->is_too_long = true;
-		return;
-	}
-	file->line[file->length] = '\0';
-	if (file->length)
-		show(reader, file);
-	file->length = 0;
-	file->is_too_long = false;
-}
+	struct follower follower = {.reader = {.add = on_console}};
+	_cleanup_free_ char *bytes = NULL;
+	size_t length = 0;
+	int result = 0;
 
-/* Shows what has come since the last time. */
-static int read_file(struct log_reader *reader, struct log_file *file, struct error *err)
-{
-	char chunk[CHUNK];
-	struct stat status;
-
-	if (fstat(file->fd, &status) < 0)
-		return error_errno(err, EX_IOERR, "cannot read the network log");
-	if (status.st_size < file->offset) { /* it was emptied, and is used anew */
-		file->offset = 0;
-		file->length = 0;
-		file->is_too_long = false;
-	}
-	for (;;) {
-		ssize_t got = pread(file->fd, chunk, sizeof(chunk), file->offset);
-
-		if (got < 0)
-			return error_errno(err, EX_IOERR, "cannot read the network log");
-		if (got == 0)
-			return 0;
-		for (ssize_t i = 0; i < got; i++)
-			take_byte(reader, file, chunk[i]);
-		file->offset += got;
-	}
-}
-
-/* The file that is not written to any more first: what is in it came before. */
-static int read_both(struct log_reader *reader, size_t first, struct error *err)
-{
-	if (read_file(reader, &reader->files[first], err) < 0)
+	follower.reader.sink = &follower;
+	if (follows && reader_open(&follower.reader, project->domain.handle, NULL, err) < 0)
 		return -1;
-	return read_file(reader, &reader->files[!first], err);
-}
-
-static bool is_gone(const struct log_reader *reader)
-{
-	struct stat status;
-
-	return fstat(reader->files[reader->current].fd, &status) < 0 || status.st_nlink == 0;
-}
-
-static int watch_files(const char *name, int *ret_fd, struct error *err)
-{
-	_cleanup_close_ int fd = inotify_init1(IN_CLOEXEC);
-
-	for (size_t i = 0; i < NETWORK_LOG_FILES && fd >= 0; i++) {
-		_cleanup_free_ char *path =
-			text_format(NETWORK_LOG_DIR "/%s/%s", name, network_log_files[i]);
-
-		/* IN_ATTRIB: also when it is deleted while we have it open. */
-		if (inotify_add_watch(fd, path, IN_MODIFY | IN_ATTRIB) < 0)
-			return open_error(name, err);
+	if (load_console(project->config.name, &bytes, &length, err) < 0) {
+		reader_close(&follower.reader);
+		return -1;
 	}
-	if (fd < 0)
-		return error_errno(err, EX_OSERR, "cannot watch the network log");
-	*ret_fd = take_fd(&fd);
+	show_lines(bytes, length);
+	if (!follows)
+		end_line(bytes, length);
+	fflush(stdout);
+	if (follows)
+		result = wait_until(project->connection, has_ended, &follower, 0, err);
+	reader_close(&follower.reader);
+	strbuf_done(&follower.line);
+	return result;
+}
+
+/* Only the guest has it: it is asked, and may answer what it likes. */
+static int show_cloud_init(const struct project *project, struct error *err)
+{
+	static const char script[] = "tail -c 262144 /var/log/cloud-init-output.log\n";
+	_cleanup_access_ struct project_access access = {0};
+	_cleanup_strbuf_ struct strbuf answer = STRBUF_INIT;
+	int status = 0;
+
+	if (project_require_running(project, err) < 0 ||
+	    project_find_access(project, &access, err) < 0 ||
+	    ssh_script(&access.access, script, ANSWER_MAX, &answer, &status, err) < 0)
+		return -1;
+	if (status != 0)
+		return error_set(err, EXIT_STATE, "the guest has no log of cloud-init");
+	show_lines(strbuf_text(&answer), answer.length);
+	end_line(strbuf_text(&answer), answer.length);
 	return 0;
 }
 
-/* Waits for further events and shows them, until the log goes with the sandbox. */
-static int follow(struct log_reader *reader, int watch, const char *name, struct error *err)
+static int check(const struct invocation *invocation, struct error *err)
 {
-	char changes[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	const bool network = option_flag(invocation, "network");
+	const bool cloud_init = option_flag(invocation, "cloud-init");
 
-	while (fflush(stdout) == 0) {
-		if (is_gone(reader)) {
-			log_info("%s was destroyed, and its log with it", name);
-			return 0;
-		}
-		if (read(watch, changes, sizeof(changes)) < 0 && errno != EINTR)
-			return error_errno(err, EX_OSERR, "cannot watch the network log");
-		/* First the rest of the one that was written to until now, then the other. */
-		if (read_both(reader, reader->current, err) < 0)
-			return -1;
-		find_current(reader);
-	}
-	return 0; /* main() says that nothing can be printed */
-}
-
-static int show_network(const struct invocation *invocation, const char *name, struct error *err)
-{
-	_cleanup_(log_reader_done) struct log_reader reader = {
-		.files = {{.fd = -1}, {.fd = -1}},
-		.as_json = option_flag(invocation, "json"),
-	};
-	const bool follows = option_flag(invocation, "follow");
-	_cleanup_close_ int watch = -1;
-
-	/* Watched before it is read: what comes between is read twice at worst, as nothing. */
-	if (open_files(&reader, name, err) < 0 || (follows && watch_files(name, &watch, err) < 0))
-		return -1;
-	find_current(&reader);
-	if (read_both(&reader, !reader.current, err) < 0)
-		return -1;
-	if (follows && follow(&reader, watch, name, err) < 0)
-		return -1;
-	if (reader.unreadable)
-		log_warning("%llu lines of the log are no events",
-			    (unsigned long long)reader.unreadable);
+	if (network && cloud_init)
+		return error_set(err, EX_USAGE, "--network and --cloud-init exclude each other");
+	if (!network && (option_flag(invocation, "json") || option_text(invocation, "since")))
+		return error_set(err, EX_USAGE,
+				 "--json and --since are for --network: the guest's "
+				 "own words have no times that can be trusted");
+	if (cloud_init && option_flag(invocation, "follow"))
+		return error_set(err, EX_USAGE, "--cloud-init cannot be followed; the console can");
 	return 0;
 }
 
@@ -215,19 +139,29 @@ static int run(const struct invocation *invocation, struct error *err)
 {
 	_cleanup_project_ struct project project = PROJECT_INIT;
 
-	if (!option_flag(invocation, "network")) {
-		error_set(err, EX_USAGE, "'migrant logs' needs --network");
-		return error_hint(err, "the log of the network is the only one there is yet");
-	}
-	if (project_load(&project, invocation, err) < 0)
+	if (check(invocation, err) < 0 || project_load(&project, invocation, err) < 0)
 		return -1;
-	return show_network(invocation, project.config.name, err);
+	if (option_flag(invocation, "network"))
+		return logs_network(invocation, project.config.name, err);
+	if (project_connect(&project, err) < 0 || project_find(&project, err) < 0)
+		return -1;
+	if (!project.domain.handle) {
+		error_set(err, EXIT_STATE, "the sandbox '%s' does not exist", project.config.name);
+		return error_hint(err, "make it: migrant up");
+	}
+	if (option_flag(invocation, "cloud-init"))
+		return show_cloud_init(&project, err);
+	if (option_flag(invocation, "follow") && project_require_running(&project, err) < 0)
+		return -1;
+	return show_console(&project, option_flag(invocation, "follow"), err);
 }
 
 static const struct option options[] = {
 	{0, "network", OPTION_FLAG, NULL, "what the guest did on the network"},
+	{0, "cloud-init", OPTION_FLAG, NULL, "what its first boot has set up, as the guest says"},
 	{'f', "follow", OPTION_FLAG, NULL, "wait for more and show it as it comes"},
-	{0, "json", OPTION_FLAG, NULL, "one JSON object per line"},
+	{0, "since", OPTION_TEXT, "WHEN", "of the network: from then on (30m, or a time in UTC)"},
+	{0, "json", OPTION_FLAG, NULL, "of the network: one JSON object per line"},
 	{0},
 };
 
@@ -236,11 +170,16 @@ const struct command command_logs = {
 	.group = "access",
 	.operands = "[NAME]",
 	.summary = "show what the sandbox has logged",
-	.details =
-		"Connections that were allowed and denied, and names that were asked for, as far\n"
-		"as they fit into 4 MiB. The log stays when the sandbox is halted and goes when "
-		"it\n"
-		"is destroyed.\n",
+	.details = "Without an option, the last 256 KiB that the guest has printed on its console "
+		   "since it\n"
+		   "was started. Of the network: connections that were allowed and denied, and "
+		   "names that\n"
+		   "were asked for, as far as they fit into 4 MiB. Logs stay when the sandbox is "
+		   "halted and\n"
+		   "go when it is destroyed.\n"
+		   "\n"
+		   "  migrant logs | tail\n"
+		   "  migrant logs --network --since 10m -f\n",
 	.options = options,
 	.operands_max = 1,
 	.takes_name = true,

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "command/policy_from_config.h"
 #include "command/policy_state.h"
+#include "command/print.h"
 #include "command/up.h"
 
 #define LABEL_WIDTH 12
@@ -90,8 +91,7 @@ static int print_json(const struct up *up, struct error *err)
 	json_object_object_add(root, "steps", steps);
 	json_object_object_add(root, "policy", policy);
 	if (result == 0)
-		puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
-								  JSON_C_TO_STRING_NOSLASHESCAPE));
+		json_print(root);
 	json_object_put(root);
 	return result;
 }

@@ -11,6 +11,7 @@
 #include "command/helper.h"
 #include "command/policy_from_config.h"
 #include "command/policy_state.h"
+#include "command/print.h"
 #include "command/tunnel_file.h"
 #include "hook/protocol.h"
 
@@ -158,8 +159,7 @@ static void print_json(const struct view *view, const char *words, const char *r
 	add(root, "words", list_words(words));
 	if (rules)
 		add(root, "rules", json_object_new_string(rules));
-	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
-							  JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_print(root);
 	json_object_put(root);
 }
 

@@ -11,6 +11,7 @@
 #include "command/outdated.h"
 #include "command/policy_from_config.h"
 #include "command/policy_state.h"
+#include "command/print.h"
 #include "command/project.h"
 #include "command/shares.h"
 #include "command/tunnel_file.h"
@@ -204,8 +205,7 @@ static int run(const struct invocation *invocation, struct error *err)
 		return -1;
 	root = describe(&project);
 	if (option_flag(invocation, "json"))
-		puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
-								  JSON_C_TO_STRING_NOSLASHESCAPE));
+		json_print(root);
 	else
 		print_people(root);
 	json_object_object_get_ex(root, "drift", &drift);

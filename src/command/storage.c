@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "command/ask.h"
+#include "command/print.h"
 #include "command/stored.h"
 #include "share/share.h"
 
@@ -49,8 +50,7 @@ static int print_json(const struct stored_list *images)
 	    statvfs(STORED_DIR, &status) == 0
 		    ? json_object_new_uint64((uint64_t)status.f_bavail * status.f_frsize)
 		    : NULL);
-	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
-							  JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_print(root);
 	json_object_put(root);
 	return 0;
 }

@@ -239,7 +239,6 @@ const struct config_key config_keys[KEY_COUNT] = {
 		.fallback = "none", .unbuilt_from = CONNECT_CONSOLE,
 		.help = "what `up` does once the guest is ready"},
 	[KEY_TUNNEL] = {"tunnel", TYPE_LIST, .max = 64, .grammar = "ports", .otherwise = "none",
-		.unbuilt = true,
 		.help = "guest ports that `migrant tunnel` forwards over SSH when none is named"},
 };
 /* clang-format on */

@@ -39,7 +39,7 @@ static size_t sequence_length(const char *text, size_t length)
 	return at < length && text[at] >= '@' && text[at] <= '~' ? at + 1 : 0;
 }
 
-static char *plain_text(const char *text, size_t length)
+char *console_plain(const char *text, size_t length)
 {
 	_cleanup_strbuf_ struct strbuf plain = STRBUF_INIT;
 
@@ -59,7 +59,7 @@ static char *plain_text(const char *text, size_t length)
 
 char *tail_lines(const struct tail *tail, size_t lines)
 {
-	_cleanup_free_ char *plain = plain_text(tail->bytes, tail->length);
+	_cleanup_free_ char *plain = console_plain(tail->bytes, tail->length);
 	size_t at = strlen(plain);
 
 	while (at && plain[at - 1] == '\n')
@@ -111,8 +111,10 @@ static void on_stream(virStreamPtr stream, int events, void *data)
 		}
 		reader->add(reader->sink, chunk, (size_t)got);
 	}
-	if (events & (VIR_STREAM_EVENT_ERROR | VIR_STREAM_EVENT_HANGUP))
+	if (events & (VIR_STREAM_EVENT_ERROR | VIR_STREAM_EVENT_HANGUP)) {
 		virStreamEventRemoveCallback(stream);
+		reader->has_ended = true;
+	}
 }
 
 static int open_stream(virStreamPtr stream, virDomainPtr domain, const char *channel)

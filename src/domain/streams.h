@@ -24,6 +24,9 @@ void tail_add(struct tail *tail, const char *bytes, size_t length);
  */
 char *tail_lines(const struct tail *tail, size_t lines);
 
+/* The bytes without these, as tail_lines() shows them. The caller frees. */
+char *console_plain(const char *bytes, size_t length);
+
 /* Looks for READY_LINE in what comes. */
 #define READY_LIMIT 65536
 struct ready {
@@ -36,7 +39,8 @@ void ready_add(struct ready *ready, const char *bytes, size_t length);
 
 /* A stream of a running domain whose bytes go to @add when events are handled. */
 struct reader {
-	virStreamPtr stream; /* NULL: not open, or ended */
+	virStreamPtr stream; /* NULL: not open */
+	bool has_ended;
 	void (*add)(void *sink, const char *bytes, size_t length);
 	void *sink;
 };

@@ -1,10 +1,12 @@
 /*
  * libvirt leaves a domain's logs behind when the domain goes, readable by root alone, so it is the
- * root side that takes them away with the rest of a sandbox.
+ * root side that takes them away with the rest of a sandbox, and shows the
+ * console's to its user.
  */
 #include "hook/logs.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "base/text.h"
 #include "hook/protocol.h"
@@ -56,4 +58,29 @@ int logs_remove(const char *name, struct error *err)
 	if (remove_with_rotated(dirfd, qemu, err) < 0 || remove_of_shares(name, dirfd, err) < 0)
 		return -1;
 	return remove_with_rotated(dirfd, console, err);
+}
+
+int logs_console(const char *name, size_t max, struct strbuf *text, struct error *err)
+{
+	_cleanup_free_ char *path = text_format(LOG_DIR "/" SANDBOX_PREFIX "%s-console.log", name);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	char chunk[4096];
+	struct stat status;
+	ssize_t got;
+
+	if (fd < 0 && errno == ENOENT)
+		return error_set(err, EX_NOINPUT, "%s has printed nothing yet", name);
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return error_errno(err, EX_IOERR, "cannot read the console's log");
+	if (!S_ISREG(status.st_mode))
+		return error_set(err, EX_IOERR, "the console's log is no file");
+	if (status.st_size > (off_t)max && lseek(fd, status.st_size - (off_t)max, SEEK_SET) < 0)
+		return error_errno(err, EX_IOERR, "cannot read the console's log");
+	while (text->length < max && (got = read(fd, chunk, sizeof(chunk))) != 0) {
+		if (got < 0)
+			return error_errno(err, EX_IOERR, "cannot read the console's log");
+		strbuf_add(text, chunk,
+			   (size_t)got > max - text->length ? max - text->length : (size_t)got);
+	}
+	return 0;
 }

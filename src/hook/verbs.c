@@ -22,6 +22,8 @@
 #include "hook/tunnel_verbs.h"
 #include "network/gateway.h"
 
+#define CONSOLE_MAX (256 * 1024) /* bytes; the answer has two characters for each */
+
 static void add_json(json_object *document, struct strbuf *output)
 {
 	strbuf_addf(output, "%s\n",
@@ -103,6 +105,24 @@ static int cleanup(const struct verb_args *args, struct strbuf *output, struct e
 	return 0;
 }
 
+/* As text it is safe in JSON, whatever the guest has printed: bytes that are not ASCII are escaped.
+ */
+static int console(const struct verb_args *args, struct strbuf *output, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	_cleanup_free_ char *hex = NULL;
+	json_object *document;
+
+	if (logs_console(args->name, CONSOLE_MAX, &text, err) < 0)
+		return -1;
+	hex = text_hex(strbuf_text(&text), text.length);
+	document = json_object_new_object();
+	json_object_object_add(document, "name", json_object_new_string(args->name));
+	json_object_object_add(document, "console", json_object_new_string(hex));
+	add_json(document, output);
+	return 0;
+}
+
 static int version(const struct verb_args *args, struct strbuf *output, struct error *err)
 {
 	json_object *document = json_object_new_object();
@@ -134,6 +154,7 @@ enum verb_needs {
 	NAME = 1 << 0,
 	RECORD = 1 << 1, /* without one, nobody's leftovers are anybody's to clear */
 	INPUT = 1 << 2,
+	KNOWN = 1 << 3, /* not without somebody whose it is */
 };
 
 static const struct verb {
@@ -145,6 +166,7 @@ static const struct verb {
 	{"rules", NAME | RECORD, rules},
 	{"apply", NAME | RECORD | INPUT, apply},
 	{"cleanup", NAME, cleanup},
+	{"console", NAME | KNOWN, console},
 	{"stage", NAME | INPUT, tunnel_verb_stage},
 	{"wg", NAME | RECORD, tunnel_verb_wg},
 	{"version", NO_NAME, version},
@@ -166,13 +188,16 @@ static const struct verb *find_verb(const char *name)
 }
 
 /* What a sandbox has left without a record is its log's owner's to clear, or anybody's. */
-static int check_log_owner(const char *name, uid_t caller, struct error *err)
+static int check_log_owner(const struct verb *verb, const char *name, uid_t caller,
+			   struct error *err)
 {
 	bool found = false;
 	uid_t owner = 0;
 
 	if (network_log_owner(name, &owner, &found, err) < 0)
 		return -1;
+	if (!found && verb->needs & KNOWN)
+		return error_set(err, EXIT_STATE, "nothing is known of %s", name);
 	if (found && caller != 0 && caller != owner)
 		return error_set(err, EX_NOPERM, "%s belongs to another user", name);
 	return 0;
@@ -187,7 +212,7 @@ static int check_owner(const struct verb *verb, const char *name, uid_t caller, 
 		if (loading.code == EX_NOINPUT && verb->needs & RECORD)
 			return error_set(err, EXIT_STATE, "%s does not run", name);
 		if (loading.code == EX_NOINPUT)
-			return check_log_owner(name, caller, err);
+			return check_log_owner(verb, name, caller, err);
 		error_move(err, &loading);
 		return -1;
 	}

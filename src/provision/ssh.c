@@ -21,6 +21,7 @@
 #include "base/strbuf.h"
 #include "base/text.h"
 #include "provision/pump.h"
+#include "terminal/session.h"
 
 #define SSH_FAILED 255
 #define LOG_MAX	   16384 /* what comes after is read and dropped */
@@ -120,6 +121,15 @@ char **ssh_options(const struct guest_access *access, int known_hosts)
 	return list.items;
 }
 
+void ssh_fixed_options(struct strbuf *out)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(fixed_options); i++)
+		if (!text_equal(fixed_options[i].name,
+				"LogLevel")) /* ours reads it, others do not */
+			strbuf_addf(out, "  %s %s\n", fixed_options[i].name,
+				    fixed_options[i].value);
+}
+
 void ssh_options_free(char ***options)
 {
 	for (char **item = *options; item && *item; item++)
@@ -216,30 +226,50 @@ static void drain(int log_fd, struct strbuf *log)
 			strbuf_add(log, chunk, (size_t)got);
 }
 
-/* Reads what ssh logs, and moves its streams, until it ends. */
-static int follow(const struct process *process, int log_fd, struct strbuf *log, struct pump *pump,
-		  struct error *err)
+/* What an ssh has for streams: one of the two. */
+struct streams {
+	struct pump pump;
+	struct session session;
+};
+
+#define STREAM_FDS (SESSION_FDS > PUMP_FDS ? SESSION_FDS : PUMP_FDS)
+
+static int finish(struct streams *streams, struct error *err)
 {
-	struct pollfd fds[] = {
+	if (streams->pump.streams)
+		return pump_finish(&streams->pump, err);
+	session_finish(&streams->session);
+	return 0;
+}
+
+/* Reads what ssh logs, and moves its streams, until it ends. */
+static int follow(const struct process *process, int log_fd, struct strbuf *log,
+		  struct streams *streams, struct error *err)
+{
+	struct pump *pump = &streams->pump;
+	struct session *session = &streams->session;
+	struct pollfd fds[3 + STREAM_FDS] = {
 		{.fd = process->pidfd, .events = POLLIN},
 		{.fd = log_fd, .events = POLLIN},
 		{.fd = process->foreground ? -1 : interrupt_fd(), .events = POLLIN},
-		{.fd = -1},
-		{.fd = -1},
-		{.fd = -1},
 	};
 
+	for (size_t i = 3; i < ARRAY_SIZE(fds); i++)
+		fds[i].fd = -1;
 	for (;;) {
 		if (pump->streams)
 			pump_poll(pump, &fds[3]);
+		else
+			session_poll(session, &fds[3]);
 		if (process_poll(fds, ARRAY_SIZE(fds), -1) < 0)
 			continue;
 		drain(log_fd, log);
 		if (fds[2].revents)
 			return interrupt_error(err);
 		if (fds[0].revents)
-			return pump->streams ? pump_finish(pump, err) : 0;
-		if (pump->streams && pump_turn(pump, err) < 0)
+			return finish(streams, err);
+		if ((pump->streams ? pump_turn(pump, err) : session_turn(session, &fds[3], err)) <
+		    0)
 			return -1;
 	}
 }
@@ -262,7 +292,7 @@ static void take_signals_back(const struct sigaction saved[2])
 	sigaction(SIGQUIT, &saved[1], NULL);
 }
 
-static int run(struct process *process, int log_fd, struct strbuf *log, struct pump *pump,
+static int run(struct process *process, int log_fd, struct strbuf *log, struct streams *streams,
 	       int *ret_status, struct error *err)
 {
 	struct sigaction saved[2];
@@ -270,10 +300,11 @@ static int run(struct process *process, int log_fd, struct strbuf *log, struct p
 
 	if (process_start(process, err) < 0)
 		return -1;
-	pump_started(pump);
+	pump_started(&streams->pump);
+	session_started(&streams->session);
 	if (process->foreground)
 		leave_signals_to_child(saved);
-	result = follow(process, log_fd, log, pump, err);
+	result = follow(process, log_fd, log, streams, err);
 	if (process->foreground)
 		take_signals_back(saved);
 	if (result < 0) {
@@ -283,6 +314,34 @@ static int run(struct process *process, int log_fd, struct strbuf *log, struct p
 	return process_wait(process, ret_status, err);
 }
 
+/* Before the fixed options: of two that contradict, ssh takes the first. */
+static void add_forwarding(struct list *list, const struct ssh_request *request)
+{
+	if (request->forward_agent) {
+		add_option(list, "IdentityAgent", "SSH_AUTH_SOCK");
+		add_option(list, "ForwardAgent", "yes");
+	}
+	if (request->forward_x11) {
+		add_option(list, "ForwardX11", "yes");
+		add_option(list, "ForwardX11Trusted", "no");
+	}
+}
+
+/* The variables that what is forwarded needs. The strings are the caller's. */
+static void find_environment(const struct ssh_request *request, char *variables[4])
+{
+	static const char *const names[] = {"SSH_AUTH_SOCK", "DISPLAY", "XAUTHORITY"};
+	size_t count = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const char *value = getenv(names[i]);
+
+		if (value && (i == 0 ? request->forward_agent : request->forward_x11))
+			variables[count++] = text_format("%s=%s", names[i], value);
+	}
+	variables[count] = NULL;
+}
+
 static char **build_argv(const struct ssh_request *request, int known_hosts, int log_fd)
 {
 	_cleanup_ssh_options_ char **options = ssh_options(request->access, known_hosts);
@@ -290,12 +349,15 @@ static char **build_argv(const struct ssh_request *request, int known_hosts, int
 	struct list list = {0};
 
 	add(&list, "ssh");
+	add_forwarding(&list, request);
 	for (char **option = options; *option; option++)
 		add(&list, *option);
 	add(&list, "-E");
 	add(&list, log_path);
 	if (!request->interactive && !(request->streams && request->streams->produce))
 		add(&list, "-n");
+	if (request->tty != SSH_TTY_AUTO)
+		add(&list, request->tty == SSH_TTY_YES ? "-tt" : "-T");
 	add(&list, request->access->address);
 	for (const char *const *at = request->arguments; at && *at; at++)
 		add(&list, *at);
@@ -306,14 +368,35 @@ static char **build_argv(const struct ssh_request *request, int known_hosts, int
 	return list.items;
 }
 
+static void streams_done(struct streams *streams)
+{
+	pump_done(&streams->pump);
+	session_done(&streams->session);
+}
+
+/* Whoever asks for a terminal in the guest, or may get one, has one here. */
+static int open_streams(struct streams *streams, const struct ssh_request *request,
+			struct process *process, struct error *err)
+{
+	const bool may_have =
+		request->tty == SSH_TTY_YES || (request->tty == SSH_TTY_AUTO && !request->command);
+
+	if (request->streams)
+		return pump_open(&streams->pump, request->streams, process, err);
+	if (!request->interactive)
+		return 0;
+	return session_open(&streams->session, may_have, request->is_raw, process, err);
+}
+
 int ssh_run(const struct ssh_request *request, int *ret_status, struct error *err)
 {
 	struct process process = PROCESS_INIT;
 	_cleanup_strbuf_ struct strbuf log = STRBUF_INIT;
 	_cleanup_ssh_options_ char **argv = NULL;
+	_cleanup_list_ char **environment = xcalloc(4, sizeof(*environment));
 	_cleanup_close_ int known_hosts = ssh_known_hosts(request->access, err);
 	_cleanup_close_ int log_read = -1, log_write = -1;
-	_cleanup_pump_ struct pump pump = PUMP_INIT;
+	_cleanup_(streams_done) struct streams streams = {PUMP_INIT, SESSION_INIT};
 	int pipes[2];
 
 	if (known_hosts < 0)
@@ -324,13 +407,11 @@ int ssh_run(const struct ssh_request *request, int *ret_status, struct error *er
 	log_write = pipes[1];
 	argv = build_argv(request, known_hosts, log_write);
 	process.argv = (const char *const *)argv;
-	process.foreground = request->interactive;
-	process.input = request->interactive ? PROCESS_INHERIT : PROCESS_NULL;
-	process.output = request->interactive ? PROCESS_INHERIT : PROCESS_NULL;
-	process.errors = request->interactive ? PROCESS_INHERIT : PROCESS_NULL;
-	if (request->streams && pump_open(&pump, request->streams, &process, err) < 0)
-		return -1;
-	if (run(&process, log_read, &log, &pump, ret_status, err) < 0)
+	find_environment(request, environment);
+	process.env = (const char *const *)environment;
+	process.errors = PROCESS_NULL;
+	if (open_streams(&streams, request, &process, err) < 0 ||
+	    run(&process, log_read, &log, &streams, ret_status, err) < 0)
 		return -1;
 	return ssh_judge(strbuf_text(&log), *ret_status, err);
 }

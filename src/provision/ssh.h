@@ -36,6 +36,8 @@ char *ssh_known_hosts_path(int known_hosts);
  * destination. The caller frees with ssh_options_free().
  */
 char **ssh_options(const struct guest_access *access, int known_hosts);
+/* Those of them that are the same for every guest, as lines of an ssh_config(5). */
+void ssh_fixed_options(struct strbuf *out);
 void ssh_options_free(char ***options);
 #define _cleanup_ssh_options_ _cleanup_(ssh_options_free)
 
@@ -55,12 +57,22 @@ struct ssh_streams {
 	struct strbuf *errors; /* gets the first 4 KiB of what the command complains of; or NULL */
 };
 
+enum ssh_tty {
+	SSH_TTY_AUTO, /* a login shell has one when the caller is at a terminal, a command none */
+	SSH_TTY_YES,
+	SSH_TTY_NO,
+};
+
 struct ssh_request {
 	const struct guest_access *access;
 	const char *command; /* for the guest's shell, or NULL: a login shell */
 	const char *const
 		*arguments; /* further arguments for ssh, after the destination, or NULL */
 	bool interactive;   /* has the caller's streams and terminal; else none */
+	bool is_raw;	    /* what the guest prints goes to the terminal as it is */
+	enum ssh_tty tty;   /* interactive: whether the command has a terminal in the guest */
+	/* What the user insists on: the guest's root can use both while it lasts. */
+	bool forward_agent, forward_x11;
 	const struct ssh_streams *streams; /* not interactive: what it has instead, or NULL */
 };
 

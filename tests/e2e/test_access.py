@@ -1,8 +1,13 @@
 """One sandbox and all the ways into it: by name, ssh, exec, tunnel, console, logs, and what its guest may say."""
 
 import json
+import os
+import pathlib
+import signal
 
 import pytest
+
+from terminal import Terminal, show
 
 MIGRANTFILE = "box: debian-12\ncpus: 1\nmemory: 768M\ndisk: 4G\n"
 HOME = "/home/dev"
@@ -16,6 +21,12 @@ class Sandbox:
 
     def migrant(self, *argv, cwd=None, check=True, timeout=600, **options):
         return self.lab.migrant(*argv, cwd=cwd or self.path, check=check, timeout=timeout, **options)
+
+
+    def terminal(self, *argv, **env):
+        """migrant on a terminal of its own."""
+        values = {"TERM": "xterm-256color", "LANG": "C.UTF-8", **env}
+        return Terminal(self.lab.host.argv(["migrant", *argv], "dev", self.path, values))
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +94,288 @@ def test_a_sandbox_whose_directory_has_gone(box):
         box.lab.host.run("rm", "-r", box.path)
     finally:
         box.lab.host.run("mv", box.path + "-moved", box.path)
+
+
+# --- ssh and exec on a terminal
+
+
+@pytest.fixture
+def terminal(box):
+    started = []
+
+    def start(*argv, **env):
+        started.append(box.terminal(*argv, **env))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+@pytest.fixture
+def shell(terminal):
+    """A shell in the guest; what the terminal was like before."""
+    one = terminal("ssh")
+    one.before = one.modes()
+    one.wait_text(rb"\$ $")
+    return one
+
+
+def is_raw(one):
+    return one.modes() != one.before
+
+
+def migrant_of(one):
+    """The process of migrant behind nsenter."""
+    return int(pathlib.Path(f"/proc/{one.pid}/task/{one.pid}/children").read_text().split()[0])
+
+
+def test_a_shell_has_a_terminal_with_our_size(shell):
+    assert is_raw(shell)
+    shell.type("tty; stty size; echo done\r")
+    shell.wait_text(rb"/dev/pts/\d+\r\n24 80\r\ndone\r\n")
+    shell.resize(30, 100)
+    shell.type("while [ \"$(stty size)\" != '30 100' ]; do sleep 0.2; done; echo resi''zed\r")
+    shell.wait_text(b"resized\r\n")
+    shell.type("sh -c 'echo sleep\"\"ing; exec sleep 1000'\r")  # said by what is to be interrupted, once it runs
+    shell.wait_text(b"sleeping\r\n")
+    shell.type("\x03")
+    shell.wait_text(rb"\^C[^$]*\$ $")
+    shell.type("echo after $?; sh -c 'echo sto''pping; exec cat'\r")
+    shell.wait_text(b"after 130\r\nstopping\r\n")
+    shell.type("\x1a")
+    shell.wait_text(rb"Stopped[^$]*\$ $")
+    shell.type("kill -9 %1; wait; exit 7\r")
+    assert shell.end() == 7
+    assert not is_raw(shell)
+
+
+HOSTILE = r"printf 'one\033]52;c;ZXZpbA==\007\033[21t\005\033P+q544e\033\\two\302\2333thr\303\251e\033]0;title\007\n'"
+
+
+def test_what_reaches_beyond_the_screen_is_dropped(shell):
+    shell.type(HOSTILE + "\r")
+    shell.wait_text("onetwo\ufffd3thr\u00e9e\x1b\\]0;title\x07\r\n".encode())
+    shell.type("printf '\\033[?1049h\\033[?1003h\\033[?25l'; exit\r")
+    assert shell.end() == 0
+    for undone in (b"\x1b[?1049l", b"\x1b[?1003l", b"\x1b[?25h", b"\x1b[23;0t"):
+        assert undone in shell.text
+    assert not is_raw(shell)
+
+
+@pytest.mark.parametrize("command", [["ssh", "-c"], ["exec", "-T", "--", "sh", "-c"], ["exec", "--", "sh", "-c"]])
+def test_a_command_on_a_terminal_is_filtered_too(terminal, command):
+    one = terminal(*command, HOSTILE + "; " + HOSTILE + " >&2; exit 3")
+    assert one.end() == 3
+    assert one.text.count("onetwo\ufffd3thr\u00e9e".encode()) == 2
+    assert b"]52" not in one.text and b"[21t" not in one.text
+
+
+def test_raw_is_raw(terminal):
+    one = terminal("ssh", "--raw", "-c", HOSTILE)
+    assert one.end() == 0
+    assert b"\x1b]52;c;ZXZpbA==\x07" in one.text
+
+
+def test_a_terminal_of_another_character_set(terminal):
+    one = terminal("ssh", "-c", HOSTILE, LANG="de_DE.ISO-8859-1")
+    assert one.end() == 0
+    assert b"onetwo?3thr?e" in one.text and b"the locale is not UTF-8" in one.text
+
+
+CURSES = """
+import curses
+def main(screen):
+    curses.start_color(); curses.init_pair(1, curses.COLOR_RED, curses.COLOR_BLACK); curses.mousemask(-1)
+    screen.border(); screen.addstr(5, 10, 'full screen', curses.color_pair(1) | curses.A_BOLD)
+    screen.refresh(); screen.getch(); screen.addstr(7, 10, 'key seen'); screen.refresh(); screen.getch()
+curses.wrapper(main)
+"""
+
+
+def test_a_full_screen_program_in_the_guest(terminal):
+    one = terminal("exec", "-e", "TERM=xterm-256color", "--", "python3", "-c", CURSES)
+    one.wait("full screen")
+    cell = show(one.text).buffer[5][10]
+    assert (cell.data, cell.fg, cell.bold) == ("f", "red", True)
+    one.type("x")
+    one.wait("key seen", "full screen")
+    one.type("x")
+    assert one.end() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGSEGV])
+def test_the_terminal_comes_back_whatever_ends_us(shell, number):
+    shell.type("printf '\\033[?1000hmouse\\n'\r")
+    shell.wait_text(b"mouse\r\n")
+    os.kill(migrant_of(shell), number)
+    status = shell.end()
+    assert status in (128 + number, -number)
+    assert b"\x1b[?1000l" in shell.text
+    assert not is_raw(shell)
+
+
+def test_stopped_and_continued(shell):
+    migrant = migrant_of(shell)
+    os.kill(migrant, signal.SIGTSTP)
+    shell.until(lambda: pathlib.Path(f"/proc/{migrant}/stat").read_text().split()[2] == "T", "stop")
+    assert not is_raw(shell)
+    os.kill(shell.pid, signal.SIGCONT)
+    os.kill(migrant, signal.SIGCONT)
+    shell.until(lambda: is_raw(shell), "raw mode")
+    shell.type("echo still ''there; exit 4\r")
+    assert shell.end() == 4
+    assert b"still there" in shell.text
+
+
+# --- exec without one
+
+
+ARGUMENTS = ["", "two words", "a'b", '"', "$HOME", "$(id)", "`id`", "\\", "a\nb", "*", "-n", "--", "; id", "\x1b[31m", "ä", "!!"]
+
+
+def test_arguments_directory_environment(box):
+    result = box.migrant("exec", "--", "printf", "%s\\0", *ARGUMENTS)
+    assert result.stdout == "".join(argument + "\0" for argument in ARGUMENTS)
+    result = box.migrant("exec", "-w", "/tmp", "-e", "A=b c", "-e", "TERM", "--", "sh", "-c", "pwd; echo \"$A $TERM\"; tty",
+                         env={"TERM": "vt100"}, check=False)
+    assert (result.returncode, result.stdout) == (1, "/tmp\nb c vt100\nnot a tty\n")
+
+
+@pytest.mark.parametrize("code", [0, 1, 126, 255])
+def test_the_status_of_the_program(box, code):
+    assert box.migrant("exec", "--", "sh", "-c", f"exit {code}", check=False).returncode == code
+
+
+def test_no_such_program_or_directory(box):
+    assert box.migrant("exec", "--", "no-such-program", check=False).returncode == 127
+    assert box.migrant("exec", "-w", "/nowhere", "--", "true", check=False).returncode == 126
+
+
+def test_every_byte_passes_a_pipe(box):
+    """What is not a terminal is not filtered, in either direction."""
+    box.lab.host.sh("""
+        python3 -c 'import sys; sys.stdout.buffer.write(bytes(range(256)) * 4096)' >/tmp/bytes
+        migrant exec -- cat </tmp/bytes >/tmp/back
+        cmp /tmp/bytes /tmp/back
+        """, user="dev", cwd=box.path)
+
+
+def test_the_users_agent_only_when_insisted_upon(box):
+    """With an agent in the environment; the risk is said."""
+    script = """
+        eval $(ssh-agent) >/dev/null; trap 'ssh-agent -k >/dev/null' EXIT
+        migrant ssh -c 'echo "agent: $SSH_AUTH_SOCK"'
+        migrant ssh --forward-agent -c 'test -S "$SSH_AUTH_SOCK" && echo forwarded'
+        """
+    result = box.lab.host.sh(script, user="dev", cwd=box.path)
+    assert result.stdout == "agent: \nforwarded\n"
+    assert result.stderr.count("can log in with your SSH keys elsewhere") == 1
+
+
+# --- what other programs bring their own ssh for
+
+
+def test_ssh_config_is_enough_for_ssh_and_scp(box):
+    """Without an agent, a question or anything of the user's own configuration; the host key is pinned."""
+    text = box.migrant("ssh-config", "access", "--host", "agent", cwd=HOME).stdout
+    assert "\nHost agent\n" in text and "StrictHostKeyChecking yes" in text and "ForwardAgent no" in text
+    box.lab.host.run("tee", f"{HOME}/agent.conf", user="dev", input=text)
+    box.lab.host.sh("""
+        cd
+        ssh -F agent.conf agent 'hostname; cat >over' <agent.conf | grep -x access
+        scp -q -F agent.conf agent:over back && cmp agent.conf back
+        ! ssh -F agent.conf -o UserKnownHostsFile=/dev/null agent true 2>complaint
+        grep -q 'Host key verification failed' complaint
+        """, user="dev", cwd=HOME)
+    known = f"{HOME}/.local/state/migrant/known_hosts-access"
+    assert box.lab.host.run("stat", "-c", "%a %U", known).stdout == "600 dev\n"
+
+
+def test_a_port_of_the_guests_loopback_through_a_tunnel(box):
+    box.migrant("exec", "-T", "--", "sh", "-c",
+                "nohup python3 -m http.server --bind 127.0.0.1 3000 >/dev/null 2>&1 </dev/null &")
+    tunnel = box.terminal("tunnel", "3001:3000")
+    try:
+        tunnel.wait_text(b"127.0.0.1:3001 is port 3000 of the guest")
+        answers = "curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:3001/ || true"
+        tunnel.until(lambda: box.lab.host.sh(answers).stdout == "200", "answer")
+        taken = box.migrant("tunnel", "3001:3000", check=False)
+        assert taken.returncode == 73 and "port 3001 of the host: Address already in use" in taken.stderr
+        tunnel.type("\x03")
+        assert tunnel.end() == 0 and b"closed" in tunnel.text
+    finally:
+        tunnel.close()
+    nothing = box.migrant("tunnel", check=False)
+    assert nothing.returncode == 64 and "the Migrantfile has no `tunnel:`" in nothing.stderr
+
+
+def test_ports_of_a_sandbox_that_publishes_none(box):
+    result = box.migrant("port")
+    assert (result.stdout, "no port of the guest is published" in result.stderr) == ("", True)
+    assert json.loads(box.migrant("port", "--json").stdout) == []
+    result = box.migrant("port", "80", check=False)
+    assert result.returncode == STATE and "migrant tunnel 80" in result.stderr
+
+
+# --- the console
+
+
+def test_the_console_is_filtered_and_left_with_one_key(box, terminal):
+    console = terminal("console")
+    console.before = console.modes()
+    console.wait_text(rb"Ctrl\+\] leaves it")
+    console.until(lambda: is_raw(console), "raw mode")
+    box.migrant("exec", "-T", "--", "sudo", "sh", "-c", "printf 'one\\033]52;c;eA==\\007two\\033[21tthree\\n' >/dev/ttyS0")
+    console.wait_text(b"onetwothree")
+    console.type("\r")
+    console.wait_text(b"login: ")
+    console.type("\x1d")
+    assert console.end() == 0
+    assert b"left the console" in console.text
+    assert not is_raw(console)
+    assert box.migrant("console", check=False).returncode == 64
+
+
+def test_logs_of_the_console_and_of_cloud_init(box, terminal):
+    """Escaped, whatever the guest has printed there; of no use to another user."""
+    box.migrant("exec", "-T", "--", "sudo", "sh", "-c",
+                "printf '\\nmark\\033[31mred\\033]0;t\\007\\302\\233x\\n' >/dev/ttyS0")
+    follower = terminal("logs", "-f")
+    follower.wait_text(rb"markred\\x1b\]0;t\\x07\\xc2\\x9bx")
+    box.migrant("exec", "-T", "--", "sudo", "sh", "-c", "printf '\\nand\\033[5mmore\\n' >/dev/ttyS0")
+    follower.wait_text(b"andmore")
+    follower.type("\x03")
+    assert follower.end() == -signal.SIGINT
+    log = box.migrant("logs", "access", cwd=HOME).stdout
+    assert "\nmarkred\\x1b]0;t\\x07\\xc2\\x9bx\n" in log and "\x1b" not in log
+    assert "Cloud-init" in box.migrant("logs", "--cloud-init").stdout
+    result = box.lab.host.run("/usr/sbin/migrant-helper", "console", "access", user="other", cwd="/", check=False)
+    assert result.returncode == NO_PERMISSION and "belongs to another user" in result.stderr
+
+
+def test_logs_of_the_network_since(box):
+    box.migrant("exec", "-T", "--", "python3", "-c", "import socket; socket.create_connection(('93.184.216.34', 80), 20)")
+    shown = [json.loads(line)["time"] for line in
+             box.migrant("logs", "--network", "--json", "--since", "1h").stdout.splitlines()]
+    assert shown
+    assert box.migrant("logs", "--network", "--since", "2999-01-01").stdout == ""
+    after = [json.loads(line)["time"] for line in
+             box.migrant("logs", "--network", "--json", "--since", shown[-1][:19]).stdout.splitlines()]
+    assert after and all(time >= shown[-1][:19] for time in after)
+
+
+# --- and what is left of it
+
+
+def test_destroyed_by_its_name(box):
+    assert box.migrant("exec", "--", "true", cwd=HOME, check=False).returncode == 66  # no project there
+    box.migrant("halt", "access", "-f", cwd=HOME)
+    for command in (["exec", "--", "true"], ["ssh"], ["console"], ["tunnel", "3000"], ["ssh-config"]):
+        result = box.migrant(*command, check=False)
+        assert result.returncode == (64 if command == ["console"] else STATE), (command, result)
+    assert "mark" in box.migrant("logs").stdout
+    box.migrant("destroy", "-f", "access", cwd=HOME)
+    assert box.lab.host.run("ls", f"{HOME}/.local/state/migrant").stdout == ""
+    assert box.migrant("logs", check=False).returncode == STATE
+    assert "you have no sandboxes" in box.migrant("global-status", cwd=HOME).stderr

@@ -276,9 +276,52 @@ static void child_is_confined_first(void **state)
 	assert_int_equal(status, 127);
 }
 
+static void json_that_drives_no_terminal(void **state)
+{
+	static const struct {
+		const char *json, *wanted;
+	} cases[] = {
+		{"{\n  \"a\": \"b\\u001b\"\n}", "{\n  \"a\": \"b\\u001b\"\n}"},
+		{"[\"\xc3\xa4 \xe4\xb8\xad\"]", "[\"\xc3\xa4 \xe4\xb8\xad\"]"},
+		{"[\"\xc2\x9b\x1b\x7f\"]", "[\"\\u009b\\u001b\\u007f\"]"},
+		{"[\"\xe2\x80\xae\xff\"]", "[\"\\u202e\\ufffd\"]"},
+		{"[\"\xf3\xa0\x80\x81\"]", "[\"\\udb40\\udc01\"]"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *got = text_escape_json(cases[i].json);
+
+		assert_string_equal(got, cases[i].wanted);
+	}
+}
+
+static void hexadecimal_and_back(void **state)
+{
+	_cleanup_free_ char *digits = text_hex("\x00\xff"
+					       "a",
+					       3);
+	_cleanup_free_ char *bytes = NULL;
+	size_t length = 0;
+
+	(void)state;
+	assert_string_equal(digits, "00ff61");
+	bytes = text_unhex(digits, &length);
+	assert_int_equal(length, 3);
+	assert_memory_equal(bytes,
+			    "\x00\xff"
+			    "a",
+			    3);
+	assert_null(text_unhex("0", &length));
+	assert_null(text_unhex("0g", &length));
+	assert_null(text_unhex("0A", &length));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(json_that_drives_no_terminal),
+		cmocka_unit_test(hexadecimal_and_back),
 		cmocka_unit_test(mountinfo_is_taken_apart),
 		cmocka_unit_test(what_is_no_mountinfo_is_refused),
 		cmocka_unit_test(child_is_confined_first),
