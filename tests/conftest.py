@@ -1,5 +1,6 @@
 """Shared by rings 2 and 3: where the build is, and that nothing is skipped where all must work."""
 
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -49,10 +50,17 @@ def recipe_key():
 
 @pytest.fixture(scope="session")
 def box_files(build):
-    """A directory with the pool's volumes of the built box, made by `migrant box build` itself."""
+    """A directory with the pool's volumes of the built box; of several sessions at once, one builds it."""
+    (build / "box-cache").mkdir(exist_ok=True)
+    with open(build / "box-cache/lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return built_box(build, build / "box-cache" / recipe_key())
+
+
+def built_box(build, cache):
+    """Fills @cache with what `migrant box build` itself makes, unless it is there."""
     from lab import Lab
 
-    cache = build / "box-cache" / recipe_key()
     if (cache / "complete").exists():
         return cache
     shutil.rmtree(cache, ignore_errors=True)

@@ -11,6 +11,7 @@ Three machines, none of which can reach the one the tests run on:
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -151,6 +152,24 @@ class Machine:
 
     def sh(self, script, **options):
         return self.run("sh", "-euc", script, **options)
+
+
+@contextlib.contextmanager
+def forwarding(begins):
+    """Around the making or the end of a link of this machine's: forwarding is on while a lab has one."""
+    switch = pathlib.Path("/proc/sys/net/ipv4/ip_forward")
+    with open("/run/migrant-lab-online", "a+", encoding="ascii") as before:
+        fcntl.flock(before, fcntl.LOCK_EX)
+        alone = not list(pathlib.Path("/sys/class/net").glob("lab*"))
+        if begins and alone:
+            before.truncate(0)
+            before.write(switch.read_text())
+            before.flush()
+            switch.write_text("1")
+        yield
+        if not begins and not list(pathlib.Path("/sys/class/net").glob("lab*")):
+            before.seek(0)
+            switch.write_text(before.read() or "0")
 
 
 def child_of(popen, deadline=30):
@@ -316,16 +335,17 @@ class Lab:
 
     def wire_online(self):
         """A link to this machine, which forwards and masquerades for it until close()."""
-        block = os.getpid() % 64 * 4
-        self.near, self.far = f"198.51.100.{block + 1}", f"198.51.100.{block + 2}"
         self.uplink = f"lab{os.getpid()}"
-        forward = pathlib.Path("/proc/sys/net/ipv4/ip_forward")
-        self.forward_before = forward.read_text()
-        forward.write_text("1")
+        with forwarding(True):
+            taken = subprocess.run(["ip", "-4", "-o", "addr"], capture_output=True, text=True, check=True).stdout
+            block = next(n for n in range(0, 256, 4) if f" 198.51.100.{n + 1}/" not in taken)
+            self.near, self.far = f"198.51.100.{block + 1}", f"198.51.100.{block + 2}"
+            for command in (
+                    f"ip link add {self.uplink} type veth peer name eth0 netns {self.host.pid}",
+                    f"ip addr add {self.near}/30 dev {self.uplink}",
+                    f"ip link set {self.uplink} up"):
+                subprocess.run(command.split(), check=True)
         for command in (
-                f"ip link add {self.uplink} type veth peer name eth0 netns {self.host.pid}",
-                f"ip addr add {self.near}/30 dev {self.uplink}",
-                f"ip link set {self.uplink} up",
                 f"nft add table ip {self.uplink}",
                 f"nft add chain ip {self.uplink} out {{ type nat hook postrouting priority 100; }}",
                 f"nft add rule ip {self.uplink} out ip saddr {self.far} masquerade"):
@@ -337,8 +357,8 @@ class Lab:
         if not hasattr(self, "uplink"):
             return
         subprocess.run(["nft", "delete", "table", "ip", self.uplink], check=False, stderr=subprocess.DEVNULL)
-        subprocess.run(["ip", "link", "del", self.uplink], check=False, stderr=subprocess.DEVNULL)
-        pathlib.Path("/proc/sys/net/ipv4/ip_forward").write_text(self.forward_before)
+        with forwarding(False):
+            subprocess.run(["ip", "link", "del", self.uplink], check=False, stderr=subprocess.DEVNULL)
 
     def link(self, machine, host_end, far_end):
         subprocess.run(
