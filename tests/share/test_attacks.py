@@ -464,9 +464,7 @@ def test_a_namespace_that_hangs_holds_nobody_up(lab):
         mkdir /run/migrant/a/shares/0; mount -t tmpfs tmpfs /run/migrant/a/shares/0
         kill -STOP $pid; echo ready; wait""", "sh", HERE / "fusefs.py", stdout=subprocess.PIPE, text=True)
     try:
-        for line in hanging.stdout:
-            if line == "ready\n":
-                break
+        assert "ready\n" in iter(hanging.stdout.readline, "")
         a.down()
         assert mounts(lab) == []
     finally:
