@@ -270,6 +270,7 @@ static const struct command box_list_command = {
 
 static const struct command box_info_command = {
 	.name = "info",
+	.takes_box = true,
 	.operands = "NAME",
 	.summary = "show where a box comes from and who uses it",
 	.options = json_options,
@@ -280,6 +281,7 @@ static const struct command box_info_command = {
 
 static const struct command box_add_command = {
 	.name = "add",
+	.takes_box = true,
 	.operands = "NAME|FILE|URL",
 	.summary = "fetch and verify an image, and install it as a box",
 	.details =
@@ -293,6 +295,7 @@ static const struct command box_add_command = {
 
 static const struct command box_build_command = {
 	.name = "build",
+	.takes_box = true,
 	.operands = "NAME",
 	.summary = "build a box from signed packages",
 	.details = "NAME is a known box with a recipe (debian-12) or the path of a description.\n",
@@ -304,6 +307,7 @@ static const struct command box_build_command = {
 
 static const struct command box_remove_command = {
 	.name = "remove",
+	.takes_box = true,
 	.operands = "NAME",
 	.summary = "remove a box that no sandbox uses",
 	.operands_min = 1,

@@ -56,6 +56,7 @@ struct command {
 	int operands_min, operands_max; /* operands_max -1: any number */
 	bool stop_at_operand;		/* options end at the first operand (exec) */
 	bool takes_name;		/* the first operand is a sandbox's name, see named.h */
+	bool takes_box;			/* the first operand is a box's name */
 	const struct command *const *subcommands; /* NULL-terminated, or NULL */
 	/*
 	 * Returns 0, a guest command's own exit status, or -1 with *err set. Results go to stdout;

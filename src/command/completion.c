@@ -1,13 +1,16 @@
 /*
  * `migrant completion SHELL`. The scripts are made from the tables that the parser and the help
- * use, so a new command completes itself. All words in them are ours: nothing of the user's is
- * expanded.
+ * use, so a new command completes itself. All words in them are ours, or names that migrant itself
+ * prints: nothing of the user's is expanded.
  */
 #include "command/completion.h"
 
 #include <stdio.h>
 
 #include "base/text.h"
+#include "box/description.h"
+#include "domain/libvirt.h"
+#include "domain/list.h"
 
 static bool is_end(const struct option *option)
 {
@@ -64,6 +67,14 @@ static void add_option_words(struct strbuf *out, const struct option *options)
 	}
 }
 
+/* The word that makes us print what the first operand may be (run_names()), or NULL. */
+static const char *names_of(const struct command *command)
+{
+	if (command && command->takes_name)
+		return "sandboxes";
+	return command && command->takes_box ? "boxes" : NULL;
+}
+
 /* One arm of the table in bash: what may follow the commands @path. */
 static void add_bash_arm(struct strbuf *out, const char *path, const struct command *command,
 			 const struct command *const *table)
@@ -78,7 +89,10 @@ static void add_bash_arm(struct strbuf *out, const char *path, const struct comm
 	if (command)
 		add_option_words(out, command->options);
 	add_option_words(out, common_options);
-	strbuf_add_text(out, "' ;;\n");
+	strbuf_add_char(out, '\'');
+	if (names_of(command))
+		strbuf_addf(out, "; names=%s", names_of(command));
+	strbuf_add_text(out, " ;;\n");
 }
 
 static void add_bash(struct strbuf *out, const struct command *const *table)
@@ -96,35 +110,41 @@ static void add_bash(struct strbuf *out, const struct command *const *table)
 			add_bash_arm(out, path, *sub, NULL);
 		}
 	}
-	strbuf_add_text(out, "\tesac\n"
-			     "}\n\n"
-			     "_migrant() {\n"
-			     "\tlocal current=${COMP_WORDS[COMP_CWORD]} path='' next word i\n"
-			     "\tCOMPREPLY=()\n"
-			     "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
-			     "\t\tword=${COMP_WORDS[i]}\n"
-			     "\t\tcase \"$word\" in\n"
-			     "\t\t-C | --directory) ((i++)) ;;\n"
-			     "\t\t--) return ;;\n"
-			     "\t\t-*) ;;\n"
-			     "\t\t*)\n"
-			     "\t\t\tnext=\"${path:+$path }$word\"\n"
-			     "\t\t\t[ -n \"$(_migrant_words \"$next\")\" ] && path=$next\n"
-			     "\t\t\t;;\n"
-			     "\t\tesac\n"
-			     "\tdone\n"
-			     "\tcase \"${COMP_WORDS[COMP_CWORD - 1]}\" in\n"
-			     "\t-C | --directory)\n"
-			     "\t\tmapfile -t COMPREPLY < <(compgen -d -- \"$current\")\n"
-			     "\t\treturn\n"
-			     "\t\t;;\n"
-			     "\tesac\n"
-			     "\tfor word in $(_migrant_words \"$path\"); do\n"
-			     "\t\t[[ $word == -* && $current != -* ]] && continue\n"
-			     "\t\t[[ $word == \"$current\"* ]] && COMPREPLY+=(\"$word\")\n"
-			     "\tdone\n"
-			     "}\n"
-			     "complete -o default -F _migrant migrant\n");
+	strbuf_add_text(out,
+			"\tesac\n"
+			"}\n\n"
+			"_migrant() {\n"
+			"\tlocal current=${COMP_WORDS[COMP_CWORD]} path='' next word i names=''\n"
+			"\tCOMPREPLY=()\n"
+			"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+			"\t\tword=${COMP_WORDS[i]}\n"
+			"\t\tcase \"$word\" in\n"
+			"\t\t-C | --directory) ((i++)) ;;\n"
+			"\t\t--) return ;;\n"
+			"\t\t-*) ;;\n"
+			"\t\t*)\n"
+			"\t\t\tnext=\"${path:+$path }$word\"\n"
+			"\t\t\t[ -n \"$(_migrant_words \"$next\")\" ] && path=$next\n"
+			"\t\t\t;;\n"
+			"\t\tesac\n"
+			"\tdone\n"
+			"\tcase \"${COMP_WORDS[COMP_CWORD - 1]}\" in\n"
+			"\t-C | --directory)\n"
+			"\t\tmapfile -t COMPREPLY < <(compgen -d -- \"$current\")\n"
+			"\t\treturn\n"
+			"\t\t;;\n"
+			"\tesac\n"
+			"\tfor word in $(_migrant_words \"$path\"); do\n"
+			"\t\t[[ $word == -* && $current != -* ]] && continue\n"
+			"\t\t[[ $word == \"$current\"* ]] && COMPREPLY+=(\"$word\")\n"
+			"\tdone\n"
+			"\t_migrant_words \"$path\" >/dev/null\n"
+			"\t[[ -n $names && $current != -* ]] || return\n"
+			"\tfor word in $(migrant completion \"$names\" 2>/dev/null); do\n"
+			"\t\t[[ $word == \"$current\"* ]] && COMPREPLY+=(\"$word\")\n"
+			"\tdone\n"
+			"}\n"
+			"complete -o default -F _migrant migrant\n");
 }
 
 /* An entry of _describe: the word, a colon, its description; colons in the word are not ours. */
@@ -163,7 +183,11 @@ static void add_zsh_arm(struct strbuf *out, const char *path, const struct comma
 		strbuf_add_char(out, ' ');
 		add_choices(out, command->operands, " ");
 	}
-	strbuf_add_text(out, ")\n\t\toptions=(");
+	strbuf_add_char(out, ')');
+	if (names_of(command))
+		strbuf_addf(out, "\n\t\tentries+=(${(f)\"$(migrant completion %s 2>/dev/null)\"})",
+			    names_of(command));
+	strbuf_add_text(out, "\n\t\toptions=(");
 	if (command)
 		add_zsh_options(out, command->options);
 	add_zsh_options(out, common_options);
@@ -262,6 +286,12 @@ static void add_fish_command(struct strbuf *out, const char *condition,
 	_cleanup_strbuf_ struct strbuf choices = STRBUF_INIT;
 
 	add_fish_options(out, condition, command->options);
+	if (names_of(command)) {
+		strbuf_addf(&choices, "-f -a '(migrant completion %s 2>/dev/null)'",
+			    names_of(command));
+		add_fish_line(out, condition, strbuf_text(&choices), names_of(command));
+		return;
+	}
 	if (!has_choices(command))
 		return;
 	strbuf_add_text(&choices, "-f -a '");
@@ -319,10 +349,42 @@ bool completion_script(const char *shell, const struct command *const *table, st
 	return true;
 }
 
+static void print_sandboxes(void)
+{
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+	_cleanup_connection_ virConnectPtr connection = NULL;
+	_cleanup_domain_list_ struct domain_list list = {0};
+
+	if (libvirt_connect(&connection, &ignored) < 0 ||
+	    domain_list(connection, getuid(), false, &list, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < list.count; i++)
+		puts(list.items[i].name);
+}
+
+/* For the scripts: one name a line, and nothing where nothing can be found out. */
+static bool run_names(const char *kind)
+{
+	if (text_equal(kind, "sandboxes")) {
+		print_sandboxes();
+		return true;
+	}
+	if (text_equal(kind, "boxes")) {
+		_cleanup_list_ char **names = description_names();
+
+		for (char **name = names; name && *name; name++)
+			puts(*name);
+		return true;
+	}
+	return false;
+}
+
 static int run(const struct invocation *invocation, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf script = STRBUF_INIT;
 
+	if (run_names(invocation->argv[0]))
+		return 0;
 	if (!completion_script(invocation->argv[0], commands, &script)) {
 		error_set(err, EX_USAGE, "no completion for '%s'", invocation->argv[0]);
 		return error_hint(err, "there is one for bash, zsh and fish");

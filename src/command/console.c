@@ -8,7 +8,7 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "command/project.h"
+#include "command/console.h"
 #include "domain/libvirt.h"
 #include "domain/streams.h"
 #include "terminal/filter.h"
@@ -92,7 +92,7 @@ static int attend(const struct project *project, struct console *console, struct
 	return result;
 }
 
-static int show_console(const struct project *project, struct console *console, struct error *err)
+static int attach(const struct project *project, struct console *console, struct error *err)
 {
 	struct termios before;
 	int result;
@@ -116,11 +116,20 @@ static int show_console(const struct project *project, struct console *console, 
 	return result;
 }
 
+int console_show(const struct project *project, bool is_raw, struct error *err)
+{
+	struct console console = {.is_raw = is_raw};
+	int result;
+
+	filter_init(&console.filter, screen_is_ascii());
+	result = attach(project, &console, err);
+	strbuf_done(&console.text);
+	return result;
+}
+
 static int run(const struct invocation *invocation, struct error *err)
 {
 	_cleanup_project_ struct project project = PROJECT_INIT;
-	struct console console = {.is_raw = option_flag(invocation, "raw")};
-	int result;
 
 	if (project_load(&project, invocation, err) < 0)
 		return -1;
@@ -131,10 +140,7 @@ static int run(const struct invocation *invocation, struct error *err)
 	if (project_connect(&project, err) < 0 || project_find(&project, err) < 0 ||
 	    project_require_running(&project, err) < 0)
 		return -1;
-	filter_init(&console.filter, screen_is_ascii());
-	result = show_console(&project, &console, err);
-	strbuf_done(&console.text);
-	return result;
+	return console_show(&project, option_flag(invocation, "raw"), err);
 }
 
 static const struct option options[] = {

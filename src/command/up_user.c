@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "command/console.h"
 #include "command/hooks.h"
 #include "command/up.h"
 #include "provision/provision.h"
@@ -36,13 +37,15 @@ int up_go_in(struct up *up, struct error *err)
 	int status = 0;
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-		log_info("'connect: ssh' needs a terminal; here is none");
+		log_info("'connect:' needs a terminal; here is none");
 		return 0;
 	}
 	/* While the session lasts, others may work on the sandbox and look at its console. */
 	reader_close(&up->console_reader);
 	watch_end(&up->watch);
 	cleanup_close(&up->project.lock);
+	if (up->project.config.connect == CONNECT_CONSOLE)
+		return console_show(&up->project, false, err);
 	if (!up->access.key && project_find_access(&up->project, &up->access, err) < 0)
 		return -1;
 	return ssh_run(&request, &status, err);

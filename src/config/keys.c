@@ -236,7 +236,7 @@ const struct config_key config_keys[KEY_COUNT] = {
 		.help = "directory with pre-up, post-up, pre-down, post-down, run on the host as "
 			"you"},
 	[KEY_CONNECT] = {"connect", TYPE_CHOICE, .offset = AT(connect), .choices = connect_choices,
-		.fallback = "none", .unbuilt_from = CONNECT_CONSOLE,
+		.fallback = "none",
 		.help = "what `up` does once the guest is ready"},
 	[KEY_TUNNEL] = {"tunnel", TYPE_LIST, .max = 64, .grammar = "ports", .otherwise = "none",
 		.help = "guest ports that `migrant tunnel` forwards over SSH when none is named"},

@@ -9,7 +9,7 @@ import pytest
 
 from terminal import Terminal, show
 
-MIGRANTFILE = "box: debian-12\ncpus: 1\nmemory: 768M\ndisk: 4G\n"
+MIGRANTFILE = "box: debian-12\ncpus: 1\nmemory: 768M\ndisk: 4G\nconnect: console\n"
 HOME = "/home/dev"
 STATE, NO_PERMISSION = 1, 77
 
@@ -80,6 +80,17 @@ def test_a_name_that_is_none(box):
     assert (result.returncode, result.stderr) == (
         STATE, "error: there is no sandbox 'uname'\n"
                "hint: a command goes with -c; 'migrant global-status' lists sandboxes\n")
+
+
+def test_the_shell_completes_it(box):
+    script = """
+        eval "$(migrant completion bash)"
+        COMP_WORDS=(migrant ssh acc); COMP_CWORD=2; _migrant; echo "${COMPREPLY[@]}"
+        COMP_WORDS=(migrant -C /tmp halt ''); COMP_CWORD=4; _migrant; echo "${COMPREPLY[@]}"
+        COMP_WORDS=(migrant box build debian); COMP_CWORD=3; _migrant; echo "${COMPREPLY[@]}"
+        COMP_WORDS=(migrant exec acc); COMP_CWORD=2; _migrant; echo "${COMPREPLY[@]}"
+        """
+    assert box.lab.host.run("bash", "-euc", script, user="dev", cwd=HOME).stdout == "access\naccess\ndebian-12\n\n"
 
 
 def test_a_sandbox_whose_directory_has_gone(box):
@@ -332,6 +343,10 @@ def test_the_console_is_filtered_and_left_with_one_key(box, terminal):
     console.wait_text(b"login: ")
     console.type("\x1d")
     assert console.end() == 0
+    again = terminal("up")  # `connect: console`
+    again.wait_text(rb"Ctrl\+\] leaves it")
+    again.type("\x1d")
+    assert again.end() == 0
     assert b"left the console" in console.text
     assert not is_raw(console)
     assert box.migrant("console", check=False).returncode == 64
