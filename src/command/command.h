@@ -52,6 +52,7 @@ struct command {
 	const char *operands;		/* synopsis of the operands, or NULL when there are none */
 	const char *summary;		/* one line */
 	const char *details;		/* further help text with newlines, or NULL */
+	const char *example;		/* one command line, where the details show none */
 	const struct option *options;	/* ends with an entry without letter and name, or NULL */
 	int operands_min, operands_max; /* operands_max -1: any number */
 	bool stop_at_operand;		/* options end at the first operand (exec) */

@@ -398,6 +398,7 @@ const struct command command_completion = {
 	.group = "host",
 	.operands = "bash|zsh|fish",
 	.summary = "print a completion script for a shell",
+	.example = "source <(migrant completion bash)",
 	.details = "bash: source <(migrant completion bash)\n"
 		   "zsh:  migrant completion zsh > ~/.zfunc/_migrant   (a directory in $fpath)\n"
 		   "fish: migrant completion fish > ~/.config/fish/completions/migrant.fish\n",

@@ -153,6 +153,7 @@ const struct command command_console = {
 	.group = "access",
 	.operands = "[NAME]",
 	.summary = "attach to the guest's serial console; Ctrl+] leaves it",
+	.example = "migrant console",
 	.details = "It works while the guest boots, and when its network or SSH does not. Another "
 		   "console\n"
 		   "that is open on the same guest is ended.\n",

@@ -217,6 +217,7 @@ const struct command command_cp = {
 	.group = "access",
 	.operands = "SRC DST",
 	.summary = "copy files between host and guest; ':path' is in the guest",
+	.example = "migrant cp :report.txt .",
 	.details = "Directories are copied with all that is in them. A relative path in the guest "
 		   "begins at\n"
 		   "its user's home directory. Into a directory that exists, the copy goes under "

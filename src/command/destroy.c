@@ -165,6 +165,7 @@ const struct command command_destroy = {
 	.group = "lifecycle",
 	.operands = "[NAME]",
 	.summary = "end the sandbox and delete everything of it",
+	.example = "migrant destroy -f",
 	.options = options,
 	.operands_max = 1,
 	.takes_name = true,

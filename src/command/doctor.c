@@ -23,6 +23,7 @@ const struct command command_doctor = {
 	.name = "doctor",
 	.group = "host",
 	.summary = "look at the host and say what is missing",
+	.example = "migrant doctor --json",
 	.details = "Ends with 0 when nothing is wrong (warnings are not), else with 69.\n",
 	.options = options,
 	.run = run,

@@ -150,6 +150,7 @@ const struct command command_global_status = {
 	.name = "global-status",
 	.group = "lifecycle",
 	.summary = "list your sandboxes, wherever their projects are",
+	.example = "migrant global-status",
 	.details = "'migrant ssh NAME', 'status NAME', 'halt NAME' and 'destroy NAME' work from "
 		   "any\n"
 		   "directory.\n",

@@ -99,6 +99,7 @@ const struct command command_halt = {
 	.group = "lifecycle",
 	.operands = "[NAME]",
 	.summary = "shut the sandbox down and keep its disk",
+	.example = "migrant halt",
 	.options = options,
 	.operands_max = 1,
 	.takes_name = true,

@@ -109,6 +109,7 @@ const struct command command_init = {
 	.name = "init",
 	.group = "project",
 	.summary = "write a Migrantfile to begin with",
+	.example = "migrant init --template claude-code",
 	.details = "templates:\n"
 		   "  minimal       a plain Debian 12 sandbox\n"
 		   "  claude-code   a machine for an AI coding agent\n"

@@ -53,6 +53,7 @@ const struct command command_ip = {
 	.group = "access",
 	.operands = "[NAME]",
 	.summary = "print the address at which the host reaches the guest",
+	.example = "ping $(migrant ip)",
 	.options = options,
 	.operands_max = 1,
 	.takes_name = true,

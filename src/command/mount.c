@@ -74,6 +74,7 @@ const struct command command_mount = {
 	.name = "mount",
 	.group = "shares",
 	.summary = "show the shares' files while the guest does not run",
+	.example = "migrant mount",
 	.run = run_mount,
 };
 
@@ -81,5 +82,6 @@ const struct command command_unmount = {
 	.name = "unmount",
 	.group = "shares",
 	.summary = "end what `mount` began",
+	.example = "migrant unmount",
 	.run = run_unmount,
 };

@@ -346,6 +346,8 @@ static void print_command_help(const struct command *command)
 		printf("\n%s", command->details);
 	if (command->subcommands)
 		print_table(command->subcommands);
+	if (command->example)
+		printf("\n  %s\n", command->example);
 	puts("\noptions:");
 	print_options(command->options);
 	print_options(common_options);

@@ -121,6 +121,7 @@ const struct command command_plan = {
 	.name = "plan",
 	.group = "project",
 	.summary = "show what `up` would do to the host, and do nothing",
+	.example = "migrant plan",
 	.options = options,
 	.run = run,
 };

@@ -64,6 +64,7 @@ const struct command command_provision = {
 	.name = "provision",
 	.group = "provision",
 	.summary = "run the provisioners again in the running sandbox",
+	.example = "migrant provision --with playbook.yml",
 	.details = "When one fails, the guest runs on as it is.\n",
 	.options = options,
 	.run = run,

@@ -21,6 +21,7 @@ const struct command command_pubkey = {
 	.name = "pubkey",
 	.group = "access",
 	.summary = "print the public SSH key of your sandboxes",
+	.example = "migrant pubkey",
 	.details = "The key is ~/.ssh/migrant, or the file that MIGRANT_KEY names. It is made when "
 		   "it is\n"
 		   "not there yet. It opens your sandboxes and nothing else.\n",

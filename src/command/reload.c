@@ -266,6 +266,7 @@ const struct command command_reload = {
 	.name = "reload",
 	.group = "lifecycle",
 	.summary = "apply a changed Migrantfile to the running sandbox",
+	.example = "migrant reload --policy",
 	.details = "Halts the guest and starts it with the present Migrantfile.\n"
 		   "With --policy: the network policy, in one step; connections that are no longer "
 		   "allowed\n"

@@ -93,6 +93,7 @@ const struct command command_resize = {
 	.name = "resize",
 	.group = "lifecycle",
 	.summary = "grow the running sandbox's disk to the Migrantfile's `disk`",
+	.example = "migrant resize",
 	.details = "The root file system grows with it. A disk does not shrink.\n"
 		   "A changed `cpus` or `memory` counts from the next start: 'migrant reload'.\n",
 	.run = run,

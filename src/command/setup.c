@@ -143,6 +143,7 @@ const struct command command_setup = {
 	.name = "setup",
 	.group = "host",
 	.summary = "prepare this host for sandboxes (as root, once)",
+	.example = "sudo migrant setup",
 	.details = "Installs the hook and the helper in /usr/sbin, links the hook where libvirt "
 		   "looks for\n"
 		   "it, and makes the storage pool. Every item is reported as ok, changed or "

@@ -227,6 +227,7 @@ const struct command command_status = {
 	.group = "lifecycle",
 	.operands = "[NAME]",
 	.summary = "show the sandbox's state, and whether it is what was promised",
+	.example = "migrant status --json",
 	.details = "Exits with 70 when something differs from what was set up (drift).\n",
 	.options = options,
 	.operands_max = 1,

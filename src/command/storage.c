@@ -207,6 +207,7 @@ const struct command command_storage = {
 	.name = "storage",
 	.group = "images",
 	.summary = "list the images of shares, delete those that nobody needs",
+	.example = "migrant storage",
 	.details =
 		"Images outlive their sandboxes: 'migrant destroy --shares' deletes those of one "
 		"project.\nRoot sees those of all users.\n",

@@ -349,6 +349,7 @@ const struct command command_up = {
 	.name = "up",
 	.group = "lifecycle",
 	.summary = "make and start the sandbox",
+	.example = "migrant up --no-provision",
 	.details = "A sandbox that runs already is fine. 'migrant plan' shows the steps.\n"
 		   "Ctrl-C undoes what was done and exits with 130.\n",
 	.options = options,

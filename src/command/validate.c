@@ -24,6 +24,7 @@ const struct command command_validate = {
 	.name = "validate",
 	.group = "project",
 	.summary = "check the Migrantfile and change nothing",
+	.example = "migrant -C ~/my-project validate",
 	.details = "Prints FILE:LINE:COLUMN, the line and a caret for the first mistake, and exits "
 		   "78.\n"
 		   "A key that this version does not do yet is valid here and stops `up`.\n",

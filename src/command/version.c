@@ -17,5 +17,6 @@ const struct command command_version = {
 	.name = "version",
 	.group = "host",
 	.summary = "print the version",
+	.example = "migrant version",
 	.run = run,
 };

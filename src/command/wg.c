@@ -110,6 +110,7 @@ const struct command command_wg = {
 	.name = "wg",
 	.group = "policy",
 	.summary = "show the tunnel of the running sandbox, without its secrets",
+	.example = "migrant wg",
 	.operands = "[NAME]",
 	.operands_max = 1,
 	.takes_name = true,
