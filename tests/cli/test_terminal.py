@@ -5,6 +5,7 @@ terminal emulator (pyte), once as it is and once filtered.
 """
 
 import os
+import pathlib
 import re
 import subprocess
 
@@ -110,6 +111,19 @@ def test_less_and_a_pager_of_colours(terminal, filtered, tmp_path):
     less.type("?line 77\r")
     less.wait("line 77")
     same_screen(less.text, filtered)
+
+
+def test_claude_code(filtered):
+    """What Claude Code 2.1.330 printed on a terminal: its start, a command that it completes, other input. Without
+    links, and without an answer to what kind of terminal it is on."""
+    text = (pathlib.Path(__file__).parent.parent / "golden/terminal/claude-code").read_bytes()
+    for sequence in (b"\x1b[?1049h", b"\x1b[?u", b"\x1b[c", b"\x1b[?1003h", b"\x1b]8;", b"\x1b[>0q", b"\x1b[?2031h"):
+        assert sequence in text
+    assert "/helphello" in "\n".join(show(text).display)
+    same_screen(text, filtered)
+    passed = filtered(text)
+    assert b"\x1b[?u" in passed and b"\x1b[?1003h" in passed
+    assert not re.search(rb"\x1b\]8;|\x1b\[>0q|\x1b\[\?2031h", passed)
 
 
 def test_a_stream_with_everything_in_it(filtered):
