@@ -211,6 +211,13 @@ static int nothing(const struct request *request, struct error *err)
 /* Should: leave nothing. Must not: need the XML, which may be broken or missing. */
 static int release(const char *name, struct error *err)
 {
+	_cleanup_error_ struct error none = ERROR_INIT;
+	_cleanup_record_ struct record record = {0};
+
+	/* After a run, what is there is for the next one; here is the end of a start that failed.
+	 */
+	if (record_load(name, &record, &none) < 0)
+		tunnel_stage_clear(name);
 	return remove_all(name, err);
 }
 

@@ -15,6 +15,7 @@
 #include "network/settings.h"
 #include "network/wire.h"
 #include "tunnel/device.h"
+#include "tunnel/program.h"
 
 #define SANDBOXES6 "fd6d:6967:7261::/48" /* BLOCK_POOL6 and the wire */
 
@@ -106,7 +107,9 @@ static int make(const struct wiring *wiring, const struct sandbox *sandbox, cons
 		.wireguard = sandbox->wireguard,
 	};
 
-	if (tunnel_device_make(wiring->host, &device, err) < 0)
+	/* One that is about to end would take the new one's socket along. */
+	if (tunnel_program_end(wiring->alias, err) < 0 ||
+	    tunnel_device_make(wiring->host, &device, err) < 0)
 		return -1;
 	return move_inside(wiring, name, err);
 }

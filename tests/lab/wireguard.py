@@ -1,6 +1,7 @@
 """A WireGuard peer in the lab's Internet, and what sees everything else that leaves the host."""
 
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -44,8 +45,9 @@ class Peer:
         self.popens.append(self.machine.spawn(
             "dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--pid-file=",
             "--user=root", f"--listen-address={self.address}", f"--listen-address={self.address6}", "--bind-interfaces",
-            f"--address=/tunnel.test/10.99.{self.number}.9", "--address=/web.test/93.184.216.34",
-            f"--address=/inside.test/9.9.{self.number}.9"))
+            f"--address=/tunnel.test/10.99.{self.number}.9", f"--address=/private.inside.test/10.99.{self.number}.9",
+            f"--address=/inside.test/9.9.{self.number}.9",
+            "--address=/web.test/93.184.216.34", "--address=/web.test/2606:2800:220:1::34"))
         return self
 
     def start(self):
@@ -65,6 +67,32 @@ class Peer:
             text += f"[Peer]\nPublicKey = {public}\nAllowedIPs = {', '.join(self.client(index))}\n"
         self.machine.run("wg", "setconf", self.link, "/dev/stdin", input=text)
 
+    @contextlib.contextmanager
+    def seen(self):
+        """What comes out of the tunnel meanwhile: a function that says which (address, port), port 0 without one."""
+        table = "watch" + str(self.number)
+        self.machine.run("nft", "-f", "-", input=f"""
+            table inet {table} {{
+                set four {{ type ipv4_addr . inet_service; flags dynamic; size 65535; }}
+                set six {{ type ipv6_addr . inet_service; flags dynamic; size 65535; }}
+                chain look {{
+                    type filter hook prerouting priority -350; iifname != "{self.link}" accept
+                    meta l4proto {{ tcp, udp }} add @four {{ ip daddr . th dport }}
+                    meta l4proto {{ tcp, udp }} add @six {{ ip6 daddr . th dport }}
+                    meta l4proto {{ icmp, icmpv6 }} add @four {{ ip daddr . 0 }}
+                    meta l4proto {{ icmp, icmpv6 }} add @six {{ ip6 daddr . 0 }}
+                }}
+            }}""")
+
+        def take():
+            listing = json.loads(self.machine.run("nft", "-nj", "list", "table", "inet", table).stdout)
+            return {tuple(e["concat"]) for o in listing["nftables"] if "set" in o for e in o["set"].get("elem", ())}
+
+        try:
+            yield take
+        finally:
+            self.machine.run("nft", "delete", "table", "inet", table)
+
     def __exit__(self, *_):
         for popen in self.popens:
             stop(popen)
@@ -80,11 +108,13 @@ class Peer:
 
 
 class Leaks:
-    """Counts, where the host's links end, all frames but WireGuard's own and what neighbours say to each other."""
+    """Counts, where the host's links end, all frames but WireGuard's own, what neighbours say to each other, and the
+    host's word that nobody is where the peer sends to."""
 
     QUIET = """
         ether type arp accept
         icmpv6 type { 133, 134, 135, 136, 137, 143 } accept
+        icmp type { destination-unreachable, redirect } ip saddr { 5.9.1.2, 5.9.1.3 } @th,136,8 17 accept
         meta l4proto udp @th,64,32 { 0x01000000, 0x02000000, 0x03000000, 0x04000000 } accept
         """
 
@@ -98,14 +128,15 @@ class Leaks:
                 table netdev leaks
                 delete table netdev leaks
                 table netdev leaks {{
-                    set four {{ type ipv4_addr . inet_proto; flags dynamic; size 65535; }}
+                    set four {{ type ipv4_addr . ipv4_addr . inet_proto . icmp_type . icmp_code; flags dynamic; size 65535; }}
                     set six {{ type ipv6_addr . inet_proto; flags dynamic; size 65535; }}
                     set odd {{ type ether_type; flags dynamic; size 65535; }}
                     chain look {{
                         type filter hook ingress device "{link}" priority -500;
                         {self.allow}
                         {self.QUIET}
-                        ether type ip add @four {{ ip daddr . ip protocol }} accept
+                        ether type ip ip protocol icmp add @four {{ ip saddr . ip daddr . ip protocol . icmp type . icmp code }} accept
+                        ether type ip add @four {{ ip saddr . ip daddr . ip protocol . 0 . 0 }} accept
                         ether type ip6 add @six {{ ip6 daddr . ip6 nexthdr }} accept
                         add @odd {{ ether type }}
                     }}

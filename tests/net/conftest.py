@@ -13,6 +13,7 @@ import uuid as uuids
 import pytest
 
 from lab import LAN_PEER6, LAN_PUBLIC6, WAN_HOST6, WEB6, Lab, Machine, stop
+from wireguard import Peer
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROBE = pathlib.Path(os.environ.get("MIGRANT_BUILD", HERE.parent.parent / "build-dev")) / "tests/probe"
@@ -183,6 +184,13 @@ def pair(shared_lab):
     """Two sandboxes that run, with default isolation."""
     with running(shared_lab, "a") as a, running(shared_lab, "b") as b:
         yield a, b
+
+
+@pytest.fixture(scope="session")
+def peer(shared_lab):
+    """A WireGuard peer in the Internet, with two clients."""
+    with Peer(shared_lab, clients=2) as peer:
+        yield peer
 
 
 @contextlib.contextmanager

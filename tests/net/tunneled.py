@@ -1,12 +1,11 @@
-"""Sandboxes whose guests go through the peer of the lab (lab/wireguard.py)."""
+"""Sandboxes whose guests go through a tunnel to a peer of the lab's."""
 
 import contextlib
 import json
 import re
 
 from conftest import HELPER, Sandbox, element
-from lab import Failed, child_of
-from wireguard import Leaks, Peer, eventually
+from wireguard import eventually
 
 
 class Tunneled(Sandbox):
@@ -47,6 +46,21 @@ class Tunneled(Sandbox):
         return self.wg()["peers"][0]["latest_handshake"]
 
 
+def send(machine, address, port, size=1):
+    """A datagram."""
+    machine.run("/usr/bin/python3", "-c", "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM)"
+                f".sendto(b'x' * {size}, ('{address}', {port}))")
+
+
+def source(sandbox, place):
+    """Under which address a web server sees the guest; "" when it does not."""
+    return sandbox.guest.run("curl", "-sm4", f"http://{place}/", check=False).stdout.strip()
+
+
+def verify(lab, name="a"):
+    return json.loads(lab.host.run(HELPER, "verify", name).stdout)
+
+
 @contextlib.contextmanager
 def tunneled(lab, peer, name="a", index=0, conf=None, **options):
     sandbox = Tunneled(lab, name, conf or peer.conf(index), **options)
@@ -56,6 +70,3 @@ def tunneled(lab, peer, name="a", index=0, conf=None, **options):
         yield sandbox
     finally:
         sandbox.down()
-
-
-__all__ = ["Failed", "Leaks", "Peer", "Tunneled", "child_of", "eventually", "tunneled"]
