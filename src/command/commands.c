@@ -29,6 +29,7 @@ extern const struct command command_provision;
 extern const struct command command_storage;
 extern const struct command command_reload;
 extern const struct command command_resize;
+extern const struct command command_panic;
 extern const struct command command_policy;
 
 /* One a line, so that a new command is a line of its own. */
@@ -64,6 +65,7 @@ const struct command *const commands[] = {
 	&command_unmount,
 	&command_provision,
 	&command_policy,
+	&command_panic,
 	&command_box,
 	&command_storage,
 	NULL,

@@ -34,6 +34,12 @@ static bool needs_start(const struct up *up)
 	return up->project.domain.state != DOMAIN_PAUSED || up->fresh;
 }
 
+/* A guest that stands still has had its gateway all the time. */
+static bool goes_on(const struct up *up)
+{
+	return up->adopted && up->project.domain.state == DOMAIN_PAUSED;
+}
+
 static bool needs_kernel(const struct up *up)
 {
 	return !up->adopted && up->project.domain.definition.kernel;
@@ -145,6 +151,12 @@ static char *what_start(const struct up *up)
 			   up->project.config.name);
 }
 
+static char *what_join(const struct up *up)
+{
+	(void)up;
+	return text_dup("connect its network again, if `panic` has cut it off");
+}
+
 static char *what_verify(const struct up *up)
 {
 	return text_format("verify the hook's record in " RUN_DIR "/%s", up->project.config.name);
@@ -211,6 +223,7 @@ const struct up_step up_steps[] = {
 	{STEP("stage",     up_what_stage,   wants_tunnel,    up_stage,         NULL)},
 	{STEP("start",     what_start,      needs_start,     up_start,         up_start_undo),
 	 .message = "starting the guest"},
+	{STEP("join",      what_join,       goes_on,         up_join,          NULL)},
 	{STEP("verify",    what_verify,     NULL,            up_verify,        NULL)},
 	{STEP("handshake", up_what_answer,  wants_answer,    up_handshake,     NULL)},
 	{STEP("listen",    NULL,            NULL,            up_listen,        NULL)},

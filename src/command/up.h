@@ -138,6 +138,7 @@ MUST_CHECK int up_go_in(struct up *up, struct error *err);
 int up_clear(struct up *up, struct error *err);
 int up_start(struct up *up, struct error *err);
 int up_start_undo(struct up *up, struct error *err);
+int up_join(struct up *up, struct error *err);
 int up_verify(struct up *up, struct error *err);
 int up_listen(struct up *up, struct error *err);
 int up_resume(struct up *up, struct error *err);

@@ -78,6 +78,13 @@ static int no_gateway(struct error *err, const char *why)
 	return error_hint(err, "the hook did not do its work; run: sudo migrant setup");
 }
 
+int up_join(struct up *up, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf answer = STRBUF_INIT;
+
+	return helper_run("join", up->project.config.name, &answer, err);
+}
+
 /* The record is root's word: it lies where only root writes, and names this very domain. */
 int up_verify(struct up *up, struct error *err)
 {

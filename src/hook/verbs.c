@@ -20,6 +20,7 @@
 #include "hook/share_verbs.h"
 #include "hook/tunnel_stage.h"
 #include "hook/tunnel_verbs.h"
+#include "network/cut.h"
 #include "network/gateway.h"
 
 #define CONSOLE_MAX (256 * 1024) /* bytes; the answer has two characters for each */
@@ -44,12 +45,16 @@ static int verify(const struct verb_args *args, struct strbuf *output, struct er
 	_cleanup_free_ char *directory = sandbox_directory(name);
 	_cleanup_record_ struct record record = {0};
 	_cleanup_drift_ struct drift drift = {0};
+	bool is_cut = false;
 	json_object *list;
 
 	if (record_load(name, &record, err) < 0 ||
 	    gateway_verify(name, directory, &drift, err) < 0 ||
-	    share_stage_verify(name, record.owner, &drift, err) < 0)
+	    share_stage_verify(name, record.owner, &drift, err) < 0 ||
+	    gateway_is_cut(name, &is_cut, err) < 0)
 		return -1;
+	if (is_cut)
+		lines_add(&drift.services, "the network is cut off (panic)");
 	if (!keeper_is_running(name))
 		lines_add(&drift.services, "the keeper is not running");
 	list = json_object_new_array();
@@ -149,6 +154,32 @@ static int apply(const struct verb_args *args, struct strbuf *output, struct err
 	return 0;
 }
 
+static int report_cut(const char *name, bool is_cut, struct strbuf *output)
+{
+	json_object *document = json_object_new_object();
+
+	json_object_object_add(document, "name", json_object_new_string(name));
+	json_object_object_add(document, "cut", json_object_new_boolean(is_cut));
+	add_json(document, output);
+	return 0;
+}
+
+/* Nothing passes the gateway any more. */
+static int cut(const struct verb_args *args, struct strbuf *output, struct error *err)
+{
+	if (gateway_cut(args->name, err) < 0)
+		return -1;
+	return report_cut(args->name, true, output);
+}
+
+/* What the policy allows passes again. */
+static int join(const struct verb_args *args, struct strbuf *output, struct error *err)
+{
+	if (gateway_join(args->name, err) < 0)
+		return -1;
+	return report_cut(args->name, false, output);
+}
+
 enum verb_needs {
 	NO_NAME = 0,
 	NAME = 1 << 0,
@@ -165,6 +196,8 @@ static const struct verb {
 	{"verify", NAME | RECORD, verify},
 	{"rules", NAME | RECORD, rules},
 	{"apply", NAME | RECORD | INPUT, apply},
+	{"cut", NAME | RECORD, cut},
+	{"join", NAME | RECORD, join},
 	{"cleanup", NAME, cleanup},
 	{"console", NAME | KNOWN, console},
 	{"stage", NAME | INPUT, tunnel_verb_stage},

@@ -10,6 +10,7 @@
 #include "base/netlink.h"
 #include "base/strbuf.h"
 #include "base/text.h"
+#include "network/cut.h"
 #include "network/dnsmasq.h"
 #include "network/gateway.h"
 #include "network/host.h"
@@ -126,6 +127,16 @@ static void add_rules(const char *listing, struct strbuf *output)
 	}
 }
 
+/* What a cut adds only closes, and is told by itself. */
+static void take_cut(char *listing)
+{
+	size_t length = 0;
+	const char *found = cut_find(listing, &length);
+
+	if (found)
+		memmove(listing + (found - listing), found + length, strlen(found + length) + 1);
+}
+
 static int describe_inside(struct strbuf *output, struct error *err)
 {
 	_cleanup_netlink_ struct netlink netlink = NETLINK_INIT;
@@ -144,6 +155,7 @@ static int describe_inside(struct strbuf *output, struct error *err)
 	    describe_routes(&netlink, links, count, output, err) < 0 ||
 	    describe_rules(&netlink, output, err) < 0 || nft_list("ruleset", &rules, err) < 0)
 		return -1;
+	take_cut(rules);
 	add_rules(rules, output);
 	return 0;
 }

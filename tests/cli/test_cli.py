@@ -256,7 +256,7 @@ def test_what_is_not_built_is_valid(validate):
 
 PROJECT = ["validate", "plan", "up", "halt", "destroy -f", "status", "status --json", "ssh -c true", "exec -- true", "ip",
            "logs", "port", "tunnel 3000", "ssh-config", "provision", "cp :a b", "reload", "reload --policy", "resize",
-           "policy show", "policy show --rules --json"]
+           "policy show", "policy show --rules --json", "panic"]
 
 
 @pytest.fixture(params=PROJECT)
