@@ -46,7 +46,7 @@ int halt_sandbox(const struct project *project, bool force, unsigned int seconds
 int halt_with_hooks(const struct project *project, const char *trigger, bool force,
 		    unsigned int seconds, struct error *err)
 {
-	bool runs = project_has_guest(project);
+	bool runs = trigger && project_has_guest(project);
 
 	if (runs && !force && hooks_before(project, "pre-down", trigger, err) < 0)
 		return -1;
@@ -70,6 +70,7 @@ static int run(const struct invocation *invocation, struct error *err)
 	_cleanup_project_ struct project project = PROJECT_INIT;
 	bool force = option_flag(invocation, "force");
 	unsigned int seconds = (unsigned int)option_number(invocation, "timeout", SHUTDOWN_SECONDS);
+	const char *trigger = option_switch(invocation, "hooks", true) ? "halt" : NULL;
 	bool runs;
 
 	if (project_load(&project, invocation, err) < 0 ||
@@ -77,7 +78,7 @@ static int run(const struct invocation *invocation, struct error *err)
 	    project_find(&project, err) < 0)
 		return -1;
 	runs = project_has_guest(&project);
-	if (halt_with_hooks(&project, "halt", force, seconds, err) < 0)
+	if (halt_with_hooks(&project, trigger, force, seconds, err) < 0)
 		return -1;
 	if (runs && has_images(&project.domain.definition.metadata))
 		log_info(
@@ -91,6 +92,7 @@ static int run(const struct invocation *invocation, struct error *err)
 static const struct option options[] = {
 	{'f', "force", OPTION_FLAG, NULL, "turn it off at once"},
 	{0, "timeout", OPTION_NUMBER, "S", "seconds for the guest to shut down (60)"},
+	{0, "hooks", OPTION_SWITCH, NULL, "run the Migrantfile's hooks (the default), or not"},
 	{0},
 };
 

@@ -17,7 +17,7 @@ MUST_CHECK int halt_sandbox(const struct project *project, bool force, unsigned 
 
 /*
  * The same with the lifecycle hooks of a guest that runs: pre-down can stop it (unless @force, when
- * it is not run), post-down is told. @trigger: the command.
+ * it is not run), post-down is told. @trigger: the command; NULL: without hooks.
  */
 MUST_CHECK int halt_with_hooks(const struct project *project, const char *trigger, bool force,
 			       unsigned int seconds, struct error *err);

@@ -4,6 +4,7 @@
  */
 #include <json-c/json.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -122,6 +123,18 @@ static json_object *drift_of(const struct project *project, const struct record 
 	return drift;
 }
 
+/* Seconds until it is halted, or NULL: nothing halts it. */
+static json_object *time_left(const struct record *record)
+{
+	struct tm utc = {0};
+	time_t left;
+
+	if (!record->ends || !strptime(record->ends, "%Y-%m-%dT%H:%M:%SZ", &utc))
+		return NULL;
+	left = timegm(&utc) - time(NULL);
+	return json_object_new_int64(left > 0 ? left : 0);
+}
+
 static json_object *describe(const struct project *project)
 {
 	const struct domain *domain = &project->domain;
@@ -139,6 +152,7 @@ static json_object *describe(const struct project *project)
 	add(root, "ip", text_or_null(record.control_address));
 	add(root, "tap", text_or_null(record.tap));
 	add(root, "netns", text_or_null(record.netns));
+	add(root, "ttl_left", time_left(&record));
 	add_machine(root, project);
 	add_policy(root, project, &record);
 	add(root, "drift", drift_of(project, &record));
@@ -179,6 +193,15 @@ static void print_array(const char *name, json_object *array)
 		print_line(name, "none");
 }
 
+static void print_time_left(const char *name, json_object *value)
+{
+	int64_t left = json_object_get_int64(value);
+	_cleanup_free_ char *text =
+		text_format("%lldh%02lldm", (long long)left / 3600, (long long)left % 3600 / 60);
+
+	print_line(name, text);
+}
+
 static void print_people(json_object *root)
 {
 	json_object_object_foreach(root, name, value)
@@ -187,6 +210,8 @@ static void print_people(json_object *root)
 			print_array(name, value);
 		else if (json_object_is_type(value, json_type_object))
 			print_tunnel(name, value);
+		else if (text_equal(name, "ttl_left") && value)
+			print_time_left(name, value);
 		else if (json_object_is_type(value, json_type_boolean))
 			print_line(name, json_object_get_boolean(value) ? "yes" : "no");
 		else

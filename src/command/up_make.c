@@ -60,6 +60,7 @@ static void update_metadata(struct up *up)
 	policy_from_config(&up->project.config, up->wireguard, &metadata->policy);
 	metadata->tunnel = up->tunnel;
 	shares_from_config(&up->project.config, metadata);
+	metadata->ttl = (uint32_t)up->project.config.ttl;
 }
 
 /* What stays the same for the life of the sandbox. */

@@ -83,7 +83,7 @@ const struct config_key config_keys[KEY_COUNT] = {
 		.help = "the guest may run guests of its own"},
 	[KEY_TTL] = {"ttl", TYPE_DURATION, .offset = AT(ttl), .min = 60,
 		.max = 31536000 /* a year */,
-		.fallback = "none", .unbuilt = true,
+		.fallback = "none",
 		.help = "the sandbox is halted after this time"},
 
 	[KEY_SHARES] = {"shares", TYPE_MAPS, .max = 32, .otherwise = "none",

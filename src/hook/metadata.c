@@ -14,7 +14,8 @@
 #include "hook/metadata_tunnel.h"
 #include "network/wire.h"
 
-#define BAD EX_DATAERR
+#define BAD	EX_DATAERR
+#define TTL_MAX 31536000 /* seconds, as in the Migrantfile */
 
 static bool is_printable(const char *text)
 {
@@ -113,6 +114,8 @@ int metadata_validate(const struct metadata *metadata, struct error *err)
 	if (!is_known_version(metadata->version))
 		return error_set(err, BAD, "metadata: version %u is not known here",
 				 metadata->version);
+	if (metadata->ttl > TTL_MAX)
+		return error_set(err, BAD, "metadata: ttl is too long");
 	if (metadata->owner == (uid_t)-1)
 		return error_set(err, BAD, "metadata: owner is no user");
 	for (size_t i = 0; i < ARRAY_SIZE(text_fields); i++) {
@@ -153,6 +156,7 @@ static void write_wire(const struct wire *wire, xmlTextWriterPtr writer)
 void metadata_write(const struct metadata *metadata, xmlTextWriterPtr writer)
 {
 	_cleanup_free_ char *owner = text_format("%u", metadata->owner);
+	_cleanup_free_ char *ttl = text_format("%u", metadata->ttl);
 
 	element_start(writer, "sandbox", METADATA_URI);
 	element_write_number(writer, "version", METADATA_VERSION);
@@ -168,6 +172,8 @@ void metadata_write(const struct metadata *metadata, xmlTextWriterPtr writer)
 	metadata_write_tunnel(&metadata->tunnel, writer);
 	for (size_t i = 0; i < metadata->share_count; i++)
 		metadata_write_share(&metadata->shares[i], writer);
+	if (metadata->ttl)
+		element_write_text(writer, "ttl", ttl);
 	if (metadata->booted)
 		element_write_text(writer, "booted", "yes");
 	element_end(writer);
@@ -236,6 +242,19 @@ static int read_owner(const xmlNode *node, struct metadata *metadata, struct err
 	return 0;
 }
 
+static int read_ttl(const xmlNode *node, struct metadata *metadata, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	uint64_t number;
+
+	if (element_text(node, &text, err) < 0)
+		return -1;
+	if (parse_number(text, 1, TTL_MAX, &number) < 0)
+		return error_set(err, BAD, "metadata: ttl is not valid: %.64s", text);
+	metadata->ttl = (uint32_t)number;
+	return 0;
+}
+
 static int read_booted(const xmlNode *node, struct metadata *metadata, struct error *err)
 {
 	_cleanup_free_ char *text = NULL;
@@ -283,6 +302,7 @@ static const struct {
 	{"network", 1, true, false, read_policy_element},
 	{"share", 2, false, true, read_share_element},
 	{"tunnel", 3, false, false, read_tunnel_element},
+	{"ttl", 3, false, false, read_ttl},
 	{"booted", 1, false, false, read_booted},
 };
 

@@ -51,6 +51,7 @@ struct metadata {
 	char *user;	/* login user */
 	char *host_key; /* guest's public SSH host key: "ssh-ed25519 AAAA…" */
 	char *accel;	/* "kvm" or "tcg", as decided at the last start */
+	uint32_t ttl;	/* seconds until it is halted; 0: none */
 	bool booted;	/* the first boot came to READY: the seed is gone */
 };
 
@@ -101,6 +102,7 @@ struct record {
 	char *uplink;	       /* host's end of the veth to the outside */
 	char *started;	       /* RFC 3339, UTC: when `prepare` ended */
 	/* NULL in the record of a hook that did not know them yet: */
+	char *ends;   /* RFC 3339, UTC: when its ttl is over; NULL: it has none */
 	char *wire;   /* wire_canonical() */
 	char *tunnel; /* tunnel_canonical(); NULL without a tunnel */
 	char *policy; /* policy_canonical() of what is in force; empty while it is being changed */

@@ -24,6 +24,7 @@ static const struct {
 	{"control_address", offsetof(struct record, control_address), false},
 	{"uplink", offsetof(struct record, uplink), false},
 	{"started", offsetof(struct record, started), false},
+	{"ends", offsetof(struct record, ends), true},
 	{"wire", offsetof(struct record, wire), true},
 	{"tunnel", offsetof(struct record, tunnel), true},
 	{"policy", offsetof(struct record, policy), true},

@@ -19,18 +19,27 @@
 #include "hook/request.h"
 #include "hook/sandbox_dir.h"
 #include "hook/share_stage.h"
+#include "hook/ttl.h"
 #include "hook/tunnel_stage.h"
 #include "network/gateway.h"
 #include "network/uplink.h"
 #include "network/wire.h"
 
+#define TIME_TEXT_MAX 32
+
+static bool format_time(time_t time, char text[TIME_TEXT_MAX])
+{
+	struct tm utc;
+
+	return gmtime_r(&time, &utc) && strftime(text, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
 static int write_record(const struct metadata *metadata, struct gateway *gateway, struct error *err)
 {
 	static char version[] = MIGRANT_VERSION;
 	char address[ADDRESS_TEXT_MAX];
-	char started[32];
+	char started[TIME_TEXT_MAX], ends[TIME_TEXT_MAX];
 	time_t now = time(NULL);
-	struct tm utc;
 	_cleanup_free_ char *wire = wire_canonical(&metadata->wire);
 	_cleanup_free_ char *tunnel = tunnel_stage_facts(metadata);
 	static char none[] = "";
@@ -46,14 +55,14 @@ static int write_record(const struct metadata *metadata, struct gateway *gateway
 		.control_address = address_format(&gateway->control_address, address),
 		.uplink = uplink_is_needed(&metadata->policy) ? gateway->uplink : none,
 		.started = started,
+		.ends = metadata->ttl ? ends : NULL,
 		.wire = wire,
 		.tunnel = *tunnel ? tunnel : NULL,
 	};
 
 	policy_canonical(&metadata->policy, &policy);
 	record.policy = policy.text;
-	if (!gmtime_r(&now, &utc) ||
-	    !strftime(started, sizeof(started), "%Y-%m-%dT%H:%M:%SZ", &utc))
+	if (!format_time(now, started) || !format_time(now + (time_t)metadata->ttl, ends))
 		return error_set(err, EX_OSERR, "cannot tell the time");
 	return sandbox_record_store(&record, err);
 }
@@ -65,7 +74,8 @@ static int remove_all(const char *name, struct error *err)
 	int unmounted = share_stage_release(name, &unmounting);
 
 	/* First, for its sockets would keep the namespace. */
-	if (keeper_end(name, err) < 0 || gateway_remove(name, directory, err) < 0)
+	if (keeper_end(name, err) < 0 || ttl_end(name, err) < 0 ||
+	    gateway_remove(name, directory, err) < 0)
 		return -1;
 	if (unmounted == 0)
 		return sandbox_directory_remove(name, err);
@@ -85,6 +95,7 @@ static int make_all(const struct metadata *metadata, const struct wireguard *wir
 	    tunnel_stage_keep(metadata->name, wireguard, err) < 0 ||
 	    gateway_prepare(&sandbox, &gateway, err) < 0 || share_stage_make(metadata, err) < 0 ||
 	    keeper_start(metadata, &gateway.control_address, err) < 0 ||
+	    ttl_start(metadata, err) < 0 ||
 	    sandbox_policy_store(metadata->name, &metadata->policy, err) < 0)
 		return -1;
 	return write_record(metadata, &gateway, err);

@@ -18,6 +18,7 @@
 #include "hook/sandbox_dir.h"
 #include "hook/share_stage.h"
 #include "hook/share_verbs.h"
+#include "hook/ttl.h"
 #include "hook/tunnel_stage.h"
 #include "hook/tunnel_verbs.h"
 #include "network/cut.h"
@@ -53,6 +54,8 @@ static int verify(const struct verb_args *args, struct strbuf *output, struct er
 	    share_stage_verify(name, record.owner, &drift, err) < 0 ||
 	    gateway_is_cut(name, &is_cut, err) < 0)
 		return -1;
+	if (record.ends && !ttl_is_running(name))
+		lines_add(&drift.services, "nothing halts it when its ttl is over");
 	if (is_cut)
 		lines_add(&drift.services, "the network is cut off (panic)");
 	if (!keeper_is_running(name))

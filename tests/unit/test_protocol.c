@@ -62,6 +62,7 @@ static struct metadata sample(void)
 		.user = text_dup("migrant"),
 		.host_key = text_dup("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI+/="),
 		.accel = text_dup("tcg"),
+		.ttl = 28800,
 	};
 
 	assert_int_equal(parse_mac(GUEST_MAC, &metadata.wire.guest_mac), 0);
@@ -246,6 +247,10 @@ static void hostile_metadata_is_refused(void **state)
 		{">migrant<", ">-o<"},
 		{"ssh-ed25519 AAAA", "ssh-rsa AAAA"},
 		{"</migrant:sandbox>", "<migrant:booted>no</migrant:booted></migrant:sandbox>"},
+		{">28800<", ">0<"},
+		{">28800<", ">31536001<"},
+		{">28800<", ">8h<"},
+		{"</migrant:sandbox>", "<migrant:ttl>1</migrant:ttl></migrant:sandbox>"},
 		{"</migrant:sandbox>", "<migrant:future/></migrant:sandbox>"},
 		{"</migrant:sandbox>", "text</migrant:sandbox>"},
 		{"</metadata>", "<migrant:sandbox xmlns:migrant=\"" METADATA_URI "\"/></metadata>"},

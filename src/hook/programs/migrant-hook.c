@@ -2,7 +2,8 @@
  * migrant-hook NAME OPERATION PHASE EXTRA: called by libvirtd as root for every operation of every
  * domain, with the domain's XML on stdin. Exit 0 lets it go on. See hook/stages.h.
  *
- * As `migrant-keeper --keeper NAME` it is the keeper that a hook starts: hook/keeper.h.
+ * As `migrant-keeper --keeper NAME` it is the keeper that a hook starts: hook/keeper.h; with
+ * `--ttl` what waits for the end of a sandbox's time: hook/ttl.h.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "hook/protocol.h"
 #include "hook/reset.h"
 #include "hook/stages.h"
+#include "hook/ttl.h"
 
 int main(int argc, char **argv)
 {
@@ -29,6 +31,8 @@ int main(int argc, char **argv)
 		hook_error_print(&err);
 		return err.code;
 	}
+	if (argc == 4 && text_equal(argv[1], TTL_OPTION))
+		return ttl_main(argv[2], argv[3], &err) < 0 ? err.code : 0;
 	if (argc < 4) {
 		error_set(&err, EX_USAGE, "usage: migrant-hook DOMAIN OPERATION PHASE EXTRA");
 		hook_error_print(&err);
