@@ -1,6 +1,7 @@
 /*
- * `migrant init`: a Migrantfile to begin with. The templates lie in templates/init/ and are part of
- * the program, so that it needs no data directory to be found.
+ * `migrant init`: a Migrantfile to begin with, and the playbook that it names. They lie in
+ * templates/init/ and provision/ and are part of the program, so that it needs no data directory to
+ * be found.
  */
 #include "command/command.h"
 
@@ -13,8 +14,11 @@
 #include "base/text.h"
 #include "config/config.h"
 
-extern const char init_minimal_migrantfile[];
+extern const char init_debian_migrantfile[];
 extern const char init_claude_code_migrantfile[];
+extern const char init_claude_code_playbook[];
+extern const char init_nested_migrantfile[];
+extern const char init_nested_playbook[];
 
 struct template_file {
 	const char *name;
@@ -28,8 +32,12 @@ struct template
 };
 
 static const struct template templates[] = {
-	{"minimal", {{"Migrantfile", init_minimal_migrantfile}}},
-	{"claude-code", {{"Migrantfile", init_claude_code_migrantfile}}},
+	{"debian", {{"Migrantfile", init_debian_migrantfile}}},
+	{"claude-code",
+	 {{"Migrantfile", init_claude_code_migrantfile},
+	  {"playbook.yml", init_claude_code_playbook}}},
+	{"nested",
+	 {{"Migrantfile", init_nested_migrantfile}, {"playbook.yml", init_nested_playbook}}},
 };
 
 static const struct template *find_template(const char *name, struct error *err)
@@ -83,7 +91,7 @@ static int run(const struct invocation *invocation, struct error *err)
 {
 	const char *directory = invocation->directory ? invocation->directory : ".";
 	const char *name = option_text(invocation, "template");
-	const struct template *template = find_template(name ? name : "minimal", err);
+	const struct template *template = find_template(name ? name : "debian", err);
 	_cleanup_close_ int dirfd = -1;
 
 	if (!template)
@@ -100,7 +108,7 @@ static int run(const struct invocation *invocation, struct error *err)
 }
 
 static const struct option options[] = {
-	{0, "template", OPTION_TEXT, "NAME", "begin with this template (default: minimal)"},
+	{0, "template", OPTION_TEXT, "NAME", "begin with this template (default: debian)"},
 	{'f', "force", OPTION_FLAG, NULL, "replace files that are there"},
 	{0},
 };
@@ -111,8 +119,9 @@ const struct command command_init = {
 	.summary = "write a Migrantfile to begin with",
 	.example = "migrant init --template claude-code",
 	.details = "templates:\n"
-		   "  minimal       a plain Debian 12 sandbox\n"
-		   "  claude-code   a machine for an AI coding agent\n"
+		   "  debian        a plain Debian 12 sandbox\n"
+		   "  claude-code   Claude Code in a machine of its own, with a folder to work in\n"
+		   "  nested        a machine that has sandboxes of its own\n"
 		   "\n"
 		   "example: migrant init --template claude-code\n",
 	.options = options,

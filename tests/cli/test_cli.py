@@ -327,8 +327,9 @@ def test_init_overwrites_nothing(migrant, tmp_path):
     fails(migrant("init"), CANNOT_CREATE, "Migrantfile is there already")
     assert path.read_text() == "cpus: 3\n"
     assert migrant("init", "-f", "--template", "claude-code").status == 0
-    assert "agent" in path.read_text()
+    assert "agent" in path.read_text() and "claude" in (tmp_path / "playbook.yml").read_text()
     assert migrant("validate").status == 0
+    fails(migrant("init", "--template", "nested"), CANNOT_CREATE, "Migrantfile is there already")
     path.unlink()
     path.symlink_to(tmp_path / "elsewhere")
     fails(migrant("init"), CANNOT_CREATE, "Migrantfile is there already")
@@ -337,7 +338,7 @@ def test_init_overwrites_nothing(migrant, tmp_path):
 
 def test_every_template_in_the_help_is_one(migrant, tmp_path):
     names = re.findall(r"(?m)^  ([a-z-]+)   ", migrant("init", "--help").out)
-    assert {"minimal", "claude-code"} <= set(names)
+    assert {"debian", "claude-code", "nested"} <= set(names)
     for name in names:
         project = tmp_path / name
         project.mkdir()
