@@ -31,6 +31,7 @@ extern const struct command command_reload;
 extern const struct command command_resize;
 extern const struct command command_panic;
 extern const struct command command_policy;
+extern const struct command command_wg;
 
 /* One a line, so that a new command is a line of its own. */
 /* clang-format off */
@@ -65,6 +66,7 @@ const struct command *const commands[] = {
 	&command_unmount,
 	&command_provision,
 	&command_policy,
+	&command_wg,
 	&command_panic,
 	&command_box,
 	&command_storage,

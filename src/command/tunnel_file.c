@@ -137,6 +137,19 @@ static int check_dns(const struct config *config, const struct wireguard *wiregu
 	return error_place(err, "%s", config->wireguard);
 }
 
+/* Whom the gateway asks is reached through the tunnel: one address goes one way. */
+static bool is_asked(const struct config_network *network, const struct wireguard *wireguard,
+		     const struct address *address)
+{
+	for (size_t i = 0; i < network->dns_count; i++)
+		if (address_equal(&network->dns[i], address))
+			return true;
+	for (size_t i = 0; !network->dns_count && i < wireguard->dns_count; i++)
+		if (address_equal(&wireguard->dns[i], address))
+			return true;
+	return false;
+}
+
 static int check_grant(const struct config *config, const struct wireguard *wireguard,
 		       const struct config_allow *allow, bool has_ipv6, struct error *err)
 {
@@ -145,6 +158,12 @@ static int check_grant(const struct config *config, const struct wireguard *wire
 	if (allow->via_tunnel && !wireguard_routes(wireguard, &allow->address))
 		return config_error(config, allow->position, err,
 				    "the tunnel does not lead to %s (AllowedIPs)",
+				    address_format(&allow->address, text));
+	if (allow->kind != ALLOW_HOST && !allow->via_tunnel &&
+	    is_asked(&config->network, wireguard, &allow->address))
+		return config_error(config, allow->position, err,
+				    "%s is asked for names through the tunnel, and cannot be "
+				    "allowed outside of it",
 				    address_format(&allow->address, text));
 	if (allow->address.family != AF_INET6 || has_ipv6)
 		return 0;

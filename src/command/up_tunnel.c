@@ -28,33 +28,45 @@ static const char *file_of(const struct up *up)
 }
 
 /* The gateway's own addresses in the namespace are none of the tunnel's. */
-static int check_address(const struct up *up, const struct wire *wire, const struct prefix *pool,
-			 const struct address *address, struct error *err)
+static int check_prefix(const struct up *up, const struct prefix own[2],
+			const struct prefix *prefix, struct error *err)
 {
-	const struct prefix guest = wire_prefix(wire);
-	char text[ADDRESS_TEXT_MAX];
+	char text[PREFIX_TEXT_MAX];
 
-	if (!prefix_contains(&guest, address) && !prefix_contains(pool, address))
-		return 0;
-	error_set(err, EX_DATAERR, "%s is one of the links between host and sandbox",
-		  address_format(address, text));
-	error_hint(err, "another pool for these links: control-pool in /etc/migrant/migrant.conf");
-	return error_place(err, "%s", file_of(up));
+	for (size_t i = 0; i < 2; i++) {
+		if (prefix->length < own[i].length || !prefix_contains(&own[i], &prefix->address))
+			continue;
+		error_set(err, EX_DATAERR, "%s is one of the links between host and sandbox",
+			  prefix_format(prefix, text));
+		error_hint(err, "other addresses for these links: control-pool in "
+				"/etc/migrant/migrant.conf");
+		return error_place(err, "%s", file_of(up));
+	}
+	return 0;
 }
 
 static int check_addresses(const struct up *up, struct error *err)
 {
-	struct prefix pool;
+	const struct wireguard *wireguard = up->wireguard;
+	struct prefix own[2];
 	struct wire wire;
 
-	if (policy_wire(&up->project, &wire, err) < 0 || host_pool(&pool, err) < 0)
+	if (policy_wire(&up->project, &wire, err) < 0 || host_pool(&own[1], err) < 0)
 		return -1;
-	for (size_t i = 0; i < up->tunnel.address_count; i++)
-		if (check_address(up, &wire, &pool, &up->tunnel.addresses[i].address, err) < 0)
+	own[0] = wire_prefix(&wire);
+	for (size_t i = 0; i < wireguard->address_count; i++)
+		if (check_prefix(up, own, &wireguard->addresses[i], err) < 0)
 			return -1;
-	for (size_t i = 0; i < up->tunnel.dns_count; i++)
-		if (check_address(up, &wire, &pool, &up->tunnel.dns[i], err) < 0)
+	for (size_t i = 0; i < wireguard->allowed_count; i++)
+		if (check_prefix(up, own, &wireguard->allowed[i].prefix, err) < 0)
 			return -1;
+	for (size_t i = 0; i < up->tunnel.dns_count; i++) {
+		const struct prefix resolver = {up->tunnel.dns[i],
+						8 * address_size(&up->tunnel.dns[i])};
+
+		if (check_prefix(up, own, &resolver, err) < 0)
+			return -1;
+	}
 	return 0;
 }
 
@@ -88,7 +100,7 @@ static int check_saved(const struct up *up, struct error *err)
 	    text_equal(metadata->tunnel.identity, up->tunnel.identity))
 		return 0;
 	error_set(err, EXIT_STATE, "the guest was saved with another tunnel than there is now");
-	return error_hint(err, "put %s back; 'migrant halt -f' gives up what was saved",
+	return error_hint(err, "put %s back; 'migrant reload' gives up what was saved",
 			  file_of(up) ? file_of(up) : "its wireguard.conf");
 }
 

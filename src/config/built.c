@@ -58,27 +58,18 @@ static int check_choice(const struct config *config, enum config_key_id key, str
 	return error_hint(err, "choose something else to run without it");
 }
 
-static int unbuilt(const struct config *config, enum config_key_id key, const char *file,
-		   struct position position, struct error *err)
+static int unbuilt(const struct config *config, enum config_key_id key, struct error *err)
 {
-	const char *path = config_keys[key].path;
-
-	if (position.line) {
-		config_error(config, position, err, "'%s' is not built into this version yet",
-			     path);
-		return error_hint(err, "take it out to run without it");
-	}
-	config_error(config, position, err,
-		     "%s lies beside the Migrantfile, but '%s' is not built into this version yet",
-		     file, path);
-	return error_hint(err, "'%s: none' says that it is not wanted", path);
+	config_error(config, config->positions[key], err, "'%s' is not built into this version yet",
+		     config_keys[key].path);
+	return error_hint(err, "take it out to run without it");
 }
 
 int config_require_built(const struct config *config, struct error *err)
 {
 	for (enum config_key_id key = 0; key < KEY_COUNT; key++) {
 		if (config_keys[key].unbuilt && is_used(config, key))
-			return unbuilt(config, key, config->wireguard, config->positions[key], err);
+			return unbuilt(config, key, err);
 		if (check_choice(config, key, err) < 0)
 			return -1;
 	}

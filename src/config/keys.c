@@ -161,7 +161,7 @@ const struct config_key config_keys[KEY_COUNT] = {
 		.help = "DNS queries per second"},
 
 	[KEY_WIREGUARD] = {"wireguard", TYPE_PATH, .offset = AT(wireguard),
-		.none = true, .unbuilt = true,
+		.none = true,
 		.otherwise = "`wireguard.conf` if it exists",
 		.help = "WireGuard configuration: everything of the guest goes through this "
 			"tunnel; none: no tunnel"},

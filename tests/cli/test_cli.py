@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-USAGE, NO_INPUT, CANNOT_CREATE, IO_ERROR, NO_PERMISSION, CONFIG = 64, 66, 73, 74, 77, 78
+USAGE, BAD_DATA, NO_INPUT, CANNOT_CREATE, IO_ERROR, NO_PERMISSION, CONFIG = 64, 65, 66, 73, 74, 77, 78
 ESCAPE = "\x1b"
 
 
@@ -278,16 +278,13 @@ def test_every_project_command_shows_a_mistake_alike(migrant, tmp_path, project_
     assert "    cpus: two\n          ^\n" in outcome.err
 
 
-@pytest.mark.parametrize("text, file, message", [
-    ("network: {egress: list, domains: [a.b]}\n", None, "^Migrantfile:1:19: error: 'network.egress: list' is not built"),
-    ("", "wireguard.conf", "^Migrantfile: error: wireguard.conf lies beside the Migrantfile"),
+@pytest.mark.parametrize("text, message", [
+    ("network: {egress: list, domains: [a.b]}\n", "^Migrantfile:1:19: error: 'network.egress: list' is not built"),
 ])
-def test_up_refuses_what_is_not_built(migrant, tmp_path, text, file, message):
+def test_up_refuses_what_is_not_built(migrant, tmp_path, text, message):
     if ("up",) not in command_names(migrant):
         pytest.skip("there is no command up in this version")
     (tmp_path / "Migrantfile").write_text(text)
-    if file:
-        (tmp_path / file).write_text("")
     fails(migrant("up"), CONFIG, message)
 
 
@@ -312,6 +309,72 @@ def test_policy_alone_is_no_start(migrant, tmp_path):
     fails(migrant("reload", "--policy", "now"), USAGE, "now")
     fails(migrant("policy"), USAGE, "policy")
     fails(migrant("policy", "hide"), USAGE, "hide")
+
+
+# --- wireguard.conf
+
+PRIVATE, PUBLIC = "SHvC6pPtCFs4ShMXFkU7OJnd9x6FQYxSEpkEW1zmPU8=", "PEkWyrtX3mSQe0YVzGkGmOZDPA0TyUQPZoxjvE7JFnM="
+TUNNEL = f"""[Interface]
+PrivateKey = {PRIVATE}
+Address = 10.8.0.2/32
+DNS = 10.8.0.1
+[Peer]
+PublicKey = {PUBLIC}
+AllowedIPs = 0.0.0.0/0
+Endpoint = 192.0.2.1:51820
+"""
+
+
+def write_tunnel(tmp_path, text=TUNNEL, migrantfile="", name="wireguard.conf", mode=0o600):
+    (tmp_path / "Migrantfile").write_text(migrantfile)
+    (tmp_path / name).write_text(text)
+    (tmp_path / name).chmod(mode)
+
+
+def test_a_tunnel_is_valid(migrant, tmp_path):
+    write_tunnel(tmp_path)
+    assert migrant("validate").status == 0
+    write_tunnel(tmp_path, migrantfile="wireguard: vpn.conf\n", name="vpn.conf")
+    (tmp_path / "wireguard.conf").write_text("not looked at")
+    assert migrant("validate").status == 0
+
+
+@pytest.mark.parametrize("old, new, message", [
+    ("DNS", "PostUp = iptables -F\nDNS", "^wireguard.conf:4: error: PostUp: commands for the host are never executed"),
+    ("PrivateKey", "PrivatKey", "^wireguard.conf:2: error: this key is not one of wg-quick's\nhint: did you mean PrivateKey"),
+    ("PrivateKey = ", "PrivateKey = x", "^wireguard.conf:2: error: PrivateKey: a key is 44 characters"),
+    ("PrivateKey = ", "", "^wireguard.conf:2: error: this key is not one of"),
+    ("Address = 10.8.0.2/32", "Address = " + PRIVATE, "^wireguard.conf:3: error: Address: "),
+    ("DNS = 10.8.0.1", "", "^wireguard.conf: error: there is no DNS"),
+    ("0.0.0.0/0", "10.9.0.0/16", "^wireguard.conf: error: the tunnel leads to none of its resolvers"),
+    ("192.0.2.1:51820", "192.0.2.1", "^wireguard.conf:8: error: Endpoint: the endpoint's port"),
+])
+def test_a_wrong_tunnel_is_shown_by_its_line_and_no_more(migrant, tmp_path, old, new, message):
+    write_tunnel(tmp_path, TUNNEL.replace(old, new))
+    outcome = migrant("validate")
+    fails(outcome, BAD_DATA, message)
+    assert all(PRIVATE[i:i + 8] not in outcome.err for i in range(len(PRIVATE) - 8))
+
+
+@pytest.mark.parametrize("migrantfile, message", [
+    ("network: {dns: ['2620:fe::9']}\n", "^Migrantfile:1:16: error: the tunnel does not lead to the resolver 2620:fe::9"),
+    ("network: {allow: ['lan fd00::1']}\n", "^Migrantfile:1:19: error: an IPv6 address, but the guest has no IPv6: the tunnel"),
+    ("network: {allow: [lan 10.0.0.1, 'forward tcp/9 to 10.0.0.1:9 via tunnel']}\n",
+     "^Migrantfile:1:33: error: leads to the same address by another way"),
+])
+def test_what_the_tunnel_cannot_do_is_refused(migrant, tmp_path, migrantfile, message):
+    write_tunnel(tmp_path, migrantfile=migrantfile)
+    fails(migrant("validate"), CONFIG, message)
+
+
+def test_whose_the_tunnels_file_is(migrant, tmp_path):
+    write_tunnel(tmp_path, mode=0o622)
+    fails(migrant("validate"), NO_PERMISSION, "wireguard.conf can be changed by every user")
+    (tmp_path / "wireguard.conf").unlink()
+    (tmp_path / "wireguard.conf").symlink_to("nowhere")
+    fails(migrant("validate"), NO_INPUT, "wireguard.conf: No such file")
+    write_tunnel(tmp_path, migrantfile="wireguard: elsewhere.conf\n", name="other.conf")
+    fails(migrant("validate"), NO_INPUT, "^Migrantfile:1:12: error: elsewhere.conf: No such file")
 
 
 # --- init
