@@ -121,9 +121,7 @@ const struct command command_init = {
 	.details = "templates:\n"
 		   "  debian        a plain Debian 12 sandbox\n"
 		   "  claude-code   Claude Code in a machine of its own, with a folder to work in\n"
-		   "  nested        a machine that has sandboxes of its own\n"
-		   "\n"
-		   "example: migrant init --template claude-code\n",
+		   "  nested        a machine that has sandboxes of its own\n",
 	.options = options,
 	.run = run,
 };

@@ -113,9 +113,8 @@ const struct command command_panic = {
 	.summary = "cut the sandbox off and pause it, at once",
 	.details = "Nothing passes its gateway any more and its CPUs stand still; its memory, disk "
 		   "and shares\n"
-		   "stay as they are. 'migrant up' takes both back.\n"
-		   "\n"
-		   "example: migrant panic --all\n",
+		   "stay as they are. 'migrant up' takes both back.\n",
+	.example = "migrant panic --all",
 	.options = options,
 	.operands_max = 1,
 	.takes_name = true,
