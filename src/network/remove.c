@@ -32,6 +32,12 @@ static int end_dnsmasq(const char *directory, struct error *err)
 	return dnsmasq_stop(config, err);
 }
 
+/* A tunnel of the kernel's whose maker died before it had its alias: nobody makes one now. */
+static bool is_nobodys_tunnel(const struct link *link)
+{
+	return text_starts(link->name, TUNNEL_LINK) && !*link->alias;
+}
+
 /* Deletes the links of the namespace we are in, all of them or those with @alias. */
 static int delete_links(const char *alias, struct error *err)
 {
@@ -42,8 +48,9 @@ static int delete_links(const char *alias, struct error *err)
 	if (netlink_open(&netlink, err) < 0 || link_list(&netlink, &links, &count, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		bool wanted = alias ? text_equal(links[i].alias, alias)
-				    : !text_equal(links[i].name, "lo");
+		bool wanted =
+			alias ? text_equal(links[i].alias, alias) || is_nobodys_tunnel(&links[i])
+			      : !text_equal(links[i].name, "lo");
 
 		if (wanted && link_delete(&netlink, links[i].index, err) < 0)
 			return -1;

@@ -79,8 +79,8 @@ class Peer:
                     type filter hook prerouting priority -350; iifname != "{self.link}" accept
                     meta l4proto {{ tcp, udp }} add @four {{ ip daddr . th dport }}
                     meta l4proto {{ tcp, udp }} add @six {{ ip6 daddr . th dport }}
-                    meta l4proto {{ icmp, icmpv6 }} add @four {{ ip daddr . 0 }}
-                    meta l4proto {{ icmp, icmpv6 }} add @six {{ ip6 daddr . 0 }}
+                    meta l4proto != {{ tcp, udp }} add @four {{ ip daddr . 0 }}
+                    meta l4proto != {{ tcp, udp }} add @six {{ ip6 daddr . 0 }}
                 }}
             }}""")
 

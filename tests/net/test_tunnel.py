@@ -5,15 +5,20 @@ import hashlib
 import subprocess
 
 import pytest
+from scapy.all import ICMP, IP, Ether, ICMPv6NIQueryNOOP, IPv6
 
-from conftest import GATEWAY, HERE, Sandbox, probe
-from lab import INTERNET, LAN_HOST, LAN_PEER, WAN_ROUTER, WEB, WEB6, Machine, differences, stop
+from conftest import GATEWAY, GUEST, GUEST6, GUEST_MAC, HERE, Sandbox, probe, send_frames
+from keeping import Talk, service
+from lab import INTERNET, LAN_HOST, LAN_PEER, WAN_ROUTER, WAN_ROUTER6, WEB, WEB6, Machine, differences, stop
 from test_services import ask
 from tunneled import Tunneled, send, source, tunneled, verify
 from wireguard import Leaks, Peer, eventually
 
-PRIVATE = "tcp 10.8.1.1 80", f"tcp {LAN_PEER} 80", "tcp 10.99.0.1 80", "tcp 100.64.9.9 80"
-NEVER = "169.254.169.254", "100.100.100.200", "198.18.250.1", "240.1.1.1"
+CLOSED = ["10.8.1.1", LAN_PEER, "10.99.0.1", "100.64.9.9", "169.254.169.254", "100.100.100.200", "198.18.250.1", "240.1.1.1",
+          "fd08:1::1", "fd77::1", "2001:db8:77::9", "fd00:ec2::254", "::505:505", "2002:505:505::1"]
+# What is neither TCP, UDP nor a ping.
+ODD = [IP(src=GUEST, dst=WEB) / ICMP(type=13), IP(src=GUEST, dst=WEB) / ICMP(type=17), IP(src=GUEST, dst=WEB, proto=47) / (b"x" * 20),
+       IPv6(src=GUEST6, dst=WEB6) / ICMPv6NIQueryNOOP(), IPv6(src=GUEST6, dst=WEB6, nh=132) / (b"x" * 20)]
 
 
 def test_everything_goes_through_it(lab, peer):
@@ -24,8 +29,9 @@ def test_everything_goes_through_it(lab, peer):
         assert ask(sandbox.guest, "private.inside.test") == "NXDOMAIN"  # 10.99.1.9: nobody is sent to what is closed
         answers = probe(sandbox.guest, "icmp 8.8.8.8 0", f"icmp {WEB6} 0", f"udp {WEB} 99", f"tcp {WEB} 853")
         assert list(answers.values()) == ["answered", "answered", "Connection refused", "Connection refused"]
-        with Peer.seen(peer) as seen:
-            probe(sandbox.guest, *PRIVATE, *[f"tcp {a} 80" for a in NEVER], f"udp {peer.address} 53", f"tcp {WEB} 853")
+        with peer.seen() as seen:
+            send_frames(sandbox.guest, *[Ether(src=GUEST_MAC, dst="52:54:00:6d:67:01") / packet for packet in ODD])
+            probe(sandbox.guest, *[f"tcp {a} 80" for a in CLOSED], f"udp {peer.address} 53", f"tcp {WEB} 853")
             assert seen() == {(WEB, 853)}
         assert verify(lab) == []
         assert sandbox.record()["uplink"] == ""
@@ -35,7 +41,7 @@ def test_everything_goes_through_it(lab, peer):
 
 def test_ipv6_off_is_off(lab, peer):
     """Also when the tunnel has it, and when the guest speaks it all the same."""
-    with Leaks(lab) as leaks, tunneled(lab, peer) as sandbox, Peer.seen(peer) as seen:
+    with Leaks(lab) as leaks, tunneled(lab, peer) as sandbox, peer.seen() as seen:
         assert source(sandbox, WEB) == peer.client()[0]
         probe(sandbox.guest, f"tcp {WEB6} 80", f"icmp {WEB6} 0")
         assert not [a for a, _ in seen() if ":" in a]
@@ -67,7 +73,7 @@ def test_what_is_private_is_closed_unless_it_is_opened(lab, peer):
 
 def test_no_egress(lab, peer):
     policy = {"egress": "none", "allow": [f"forward tcp/9000 to {peer.address}:80 via tunnel"]}
-    with Leaks(lab) as leaks, tunneled(lab, peer, policy=policy) as sandbox, Peer.seen(peer) as seen:
+    with Leaks(lab) as leaks, tunneled(lab, peer, policy=policy) as sandbox, peer.seen() as seen:
         assert source(sandbox, f"{GATEWAY}:9000") == peer.client()[0]
         probe(sandbox.guest, f"tcp {WEB} 80", f"icmp {WEB} 0", f"tcp {peer.address} 80", f"udp {peer.address} 53")
         assert ask(sandbox.guest, "inside.test") == "REFUSED"
@@ -126,6 +132,33 @@ def test_exceptions_come_and_go(lab, peer):
             assert (source(sandbox, LAN_PEER), source(sandbox, WEB), verify(lab)) == ("", peer.client()[0], [])
             sandbox.hook("reconnect")
             assert leaks.all() == ""
+
+
+@pytest.mark.parametrize("grant, place, address", [
+    (f"lan {WEB} tcp/81", WEB, WEB), ("forward tcp/9000 to 1.1.1.1:81 via tunnel", GATEWAY, "1.1.1.1")])
+def test_what_is_withdrawn_does_not_go_on_another_way(lab, peer, grant, place, address):
+    """The Internet is open through the tunnel: a connection that was allowed outside, or by a port, is cut all the same."""
+    with service(lab.internet, "echo", 81, address=address), tunneled(lab, peer, policy={"allow": [grant]}) as sandbox:
+        with Talk(sandbox.guest, "talk", place, "9000" if place == GATEWAY else "81") as talk:
+            assert talk.say("one") == "one"
+            with Leaks(lab, f"ip saddr 5.9.1.2 ip daddr {address} tcp flags & (fin | rst) != 0 accept") as leaks:
+                sandbox.apply({})
+                assert talk.say("two") == "closed"
+                assert leaks.all() == ""
+
+
+def test_an_endpoint_with_ipv6(lab, peer):
+    """The way to the peer has nothing to do with what goes through it."""
+    with Leaks(lab) as leaks, tunneled(lab, peer, conf=peer.conf(endpoint=f"[{WAN_ROUTER6}]")) as sandbox:
+        assert source(sandbox, WEB) == peer.client()[0]
+        assert sandbox.wg()["peers"][0]["endpoint"] == f"[{WAN_ROUTER6}]:{peer.port}"
+        # Saved and restored: the same tunnel, handed over anew.
+        sandbox.down()
+        sandbox.hook("restore")
+        sandbox.up()
+        eventually(sandbox.handshake)
+        assert source(sandbox, WEB) == peer.client()[0]
+        assert leaks.all() == ""
 
 
 def test_another_tunnel_needs_another_start(lab, peer):

@@ -127,6 +127,13 @@ def test_staged_and_not_wanted(lab, peer, sandbox):
     super(Tunneled, sandbox).hook("prepare")
 
 
+def test_a_link_that_has_no_name_yet_is_cleared(lab, peer, sandbox):
+    """The kernel's interface of a hook that was killed: nobody knows whose it is, and nobody needs it."""
+    lab.host.run("ip", "tuntap", "add", "mgw00000000", "mode", "tun")
+    sandbox.hook("release", "end")
+    assert "mgw" not in lab.host.run("ip", "link").stdout
+
+
 def test_no_verb_without_a_tunnel(lab):
     from conftest import running
     with running(lab):
