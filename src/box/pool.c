@@ -329,8 +329,8 @@ int pool_load(virStoragePoolPtr pool, const char *name, size_t max, char **ret_t
 }
 
 /* An overlay that is smaller than its base would show the guest a disk that is cut off. */
-static int check_capacity(virStoragePoolPtr pool, const char *base, uint64_t capacity,
-			  struct error *err)
+static int choose_capacity(virStoragePoolPtr pool, const char *base, uint64_t *capacity,
+			   struct error *err)
 {
 	_cleanup_volume_ virStorageVolPtr volume = find_volume(pool, base);
 	virStorageVolInfo info;
@@ -339,10 +339,12 @@ static int check_capacity(virStoragePoolPtr pool, const char *base, uint64_t cap
 		return error_set(err, EX_NOINPUT, "%s: no such volume", base);
 	if (virStorageVolGetInfo(volume, &info) < 0)
 		return libvirt_error(err, EX_IOERR, base);
-	if (capacity < info.capacity)
+	if (*capacity == 0)
+		*capacity = info.capacity;
+	if (*capacity < info.capacity)
 		return error_set(err, EX_CONFIG,
 				 "a disk of %llu MiB is too small for a box of %llu MiB",
-				 (unsigned long long)(capacity >> 20),
+				 (unsigned long long)(*capacity >> 20),
 				 (unsigned long long)(info.capacity >> 20));
 	return 0;
 }
@@ -351,7 +353,7 @@ int pool_make_overlay(virStoragePoolPtr pool, const char *name, const char *base
 		      const char *base_format, uint64_t capacity, struct error *err)
 {
 	_cleanup_free_ char *path = pool_path(base);
-	const struct volume description = {
+	struct volume description = {
 		.name = name,
 		.format = "qcow2",
 		.capacity = capacity,
@@ -361,7 +363,7 @@ int pool_make_overlay(virStoragePoolPtr pool, const char *name, const char *base
 	};
 	_cleanup_volume_ virStorageVolPtr volume = NULL;
 
-	if (check_capacity(pool, base, capacity, err) < 0)
+	if (choose_capacity(pool, base, &description.capacity, err) < 0)
 		return -1;
 	volume = make_volume(pool, &description, err);
 	return volume ? 0 : error_prefix(err, "%s", name);

@@ -6,8 +6,9 @@
  *
  * Names in the pool: base-SHA256.qcow2 (a box's image, read-only), kernel-SHA256, initrd-SHA256,
  * box-NAME.json (the box's manifest: valid JSON only when complete, so it is what publishes a box),
- * disk-UUID.qcow2 (a sandbox's overlay), seed-UUID.iso (its seed), kernel-UUID and initrd-UUID (its
- * own copies: libvirt gives what QEMU boots to QEMU's user, who must not own what others boot).
+ * disk-UUID.qcow2, disk-UUID-N.qcow2 (a sandbox's overlays), seed-UUID.iso (its seed), kernel-UUID
+ * and initrd-UUID (its own copies: libvirt gives what QEMU boots to QEMU's user, who must not own
+ * what others boot).
  */
 #ifndef BOX_POOL_H
 #define BOX_POOL_H
@@ -59,7 +60,9 @@ MUST_CHECK int pool_digest(virStoragePoolPtr pool, const char *name, char **ret_
 MUST_CHECK int pool_load(virStoragePoolPtr pool, const char *name, size_t max, char **ret_text,
 			 size_t *ret_length, struct error *err);
 
-/* Makes a qcow2 overlay of @capacity bytes over volume @base (format qcow2 or raw as @base_format).
+/*
+ * Makes a qcow2 overlay of @capacity bytes (0: as many as the base has) over volume @base (format
+ * qcow2 or raw as @base_format).
  */
 MUST_CHECK int pool_make_overlay(virStoragePoolPtr pool, const char *name, const char *base,
 				 const char *base_format, uint64_t capacity, struct error *err);

@@ -27,6 +27,10 @@ extern const struct command command_mount;
 extern const struct command command_unmount;
 extern const struct command command_provision;
 extern const struct command command_storage;
+extern const struct command command_snapshot;
+extern const struct command command_reset;
+extern const struct command command_suspend;
+extern const struct command command_resume;
 extern const struct command command_reload;
 extern const struct command command_resize;
 extern const struct command command_panic;
@@ -49,9 +53,13 @@ const struct command *const commands[] = {
 	&command_halt,
 	&command_reload,
 	&command_resize,
+	&command_suspend,
+	&command_resume,
 	&command_destroy,
 	&command_status,
 	&command_global_status,
+	&command_snapshot,
+	&command_reset,
 	&command_ssh,
 	&command_ssh_config,
 	&command_exec,

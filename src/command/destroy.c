@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "command/ask.h"
+#include "command/disks.h"
 #include "command/helper.h"
 #include "command/hooks.h"
 #include "command/shares.h"
@@ -29,8 +30,9 @@ static int ask(const struct project *project, const struct stored_list *images, 
 	return ask_user(question, "migrant destroy -f", err);
 }
 
+/* @kept: disks that others lie over. */
 static int check_nothing_left(const struct project *project, virStoragePoolPtr pool,
-			      const char *uuid, struct error *err)
+			      const char *uuid, unsigned int kept, struct error *err)
 {
 	_cleanup_domain_ struct domain again = DOMAIN_INIT;
 	_cleanup_free_ char *left = helper_leftover(project->config.name);
@@ -40,33 +42,46 @@ static int check_nothing_left(const struct project *project, virStoragePoolPtr p
 		return -1;
 	if (again.handle)
 		return error_set(err, EX_SOFTWARE, "the domain is still there");
-	if (volumes)
+	if (volumes != (int)kept)
 		return error_set(err, EX_SOFTWARE, "%d volumes of it are still in the pool",
-				 volumes);
+				 volumes - (int)kept);
 	return left ? error_set(err, EX_SOFTWARE, "%s is still there", left) : 0;
 }
 
-static int destroy(struct project *project, bool keeps_images, struct error *err)
+static int delete_all(struct project *project, unsigned int *ret_kept, struct error *err)
 {
 	_cleanup_pool_ virStoragePoolPtr pool = NULL;
 	const char *uuid = project->domain.definition.metadata.uuid;
-	bool runs = project_has_guest(project);
 
-	if (runs)
-		hooks_tell(project, "pre-down", "destroy");
 	if (pool_open(project->connection, &pool, err) < 0)
 		return -1;
-	log_step("%s: destroying", project->config.name);
 	if (domain_kill(project->domain.handle, err) < 0 ||
 	    helper_cleanup(project->config.name, err) < 0 ||
+	    disks_delete(pool, uuid, project->domain.definition.layers, ret_kept, err) < 0 ||
 	    sandbox_volumes_delete(pool, uuid, err) < 0 ||
 	    domain_undefine(project->domain.handle, err) < 0)
 		return error_hint(err, "'migrant destroy' goes on where this one stopped");
 	ssh_config_forget_key(project->config.name);
-	if (check_nothing_left(project, pool, uuid, err) < 0)
+	if (check_nothing_left(project, pool, uuid, *ret_kept, err) < 0)
 		return error_prefix(err, "the sandbox is not quite gone");
+	return 0;
+}
+
+static int destroy(struct project *project, bool keeps_images, struct error *err)
+{
+	bool runs = project_has_guest(project);
+	unsigned int kept = 0;
+
+	if (runs)
+		hooks_tell(project, "pre-down", "destroy");
+	log_step("%s: destroying", project->config.name);
+	if (delete_all(project, &kept, err) < 0)
+		return -1;
 	if (runs)
 		hooks_tell(project, "post-down", "destroy");
+	if (kept)
+		log_info("%u of its disks stay%s, for other sandboxes lie over %s", kept,
+			 kept == 1 ? "s" : "", kept == 1 ? "it" : "them");
 	log_step("%s: destroyed, nothing of it is left%s", project->config.name,
 		 keeps_images ? " but its shares" : "");
 	return 0;

@@ -20,6 +20,12 @@ static int shut_down(const struct project *project, unsigned int seconds, struct
 	return domain_kill(project->domain.handle, err);
 }
 
+static int drop_memory(virDomainPtr handle, struct error *err)
+{
+	log_info("throwing its saved memory away");
+	return domain_forget_memory(handle, err);
+}
+
 int halt_sandbox(const struct project *project, bool force, unsigned int seconds, struct error *err)
 {
 	const struct domain *domain = &project->domain;
@@ -34,9 +40,10 @@ int halt_sandbox(const struct project *project, bool force, unsigned int seconds
 		if (!force)
 			log_info("the guest is paused and cannot shut down; turning it off");
 		return domain_kill(domain->handle, err);
+	case DOMAIN_SAVED:
+		return force ? drop_memory(domain->handle, err) : 0;
 	case DOMAIN_ABSENT:
 	case DOMAIN_SHUTOFF:
-	case DOMAIN_SAVED:
 	case DOMAIN_CRASHED:
 	default:
 		return 0;
@@ -71,21 +78,24 @@ static int run(const struct invocation *invocation, struct error *err)
 	bool force = option_flag(invocation, "force");
 	unsigned int seconds = (unsigned int)option_number(invocation, "timeout", SHUTDOWN_SECONDS);
 	const char *trigger = option_switch(invocation, "hooks", true) ? "halt" : NULL;
-	bool runs;
+	bool runs, saved;
 
 	if (project_load(&project, invocation, err) < 0 ||
 	    project_lock(&project, LOCK_SECONDS, err) < 0 || project_connect(&project, err) < 0 ||
 	    project_find(&project, err) < 0)
 		return -1;
 	runs = project_has_guest(&project);
+	saved = project.domain.state == DOMAIN_SAVED;
 	if (halt_with_hooks(&project, trigger, force, seconds, err) < 0)
 		return -1;
 	if (runs && has_images(&project.domain.definition.metadata))
 		log_info(
 			"the files of its shares stay in their images; 'migrant mount' shows them");
 	log_step("%s: %s", project.config.name,
-		 runs ? "halted"
-		      : (project.domain.handle ? "is halted already" : "does not exist"));
+		 runs || (saved && force) ? "halted"
+		 : saved		  ? "is suspended; with -f its memory is thrown away"
+		 : project.domain.handle  ? "is halted already"
+					  : "does not exist");
 	return 0;
 }
 

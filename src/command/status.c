@@ -17,6 +17,7 @@
 #include "command/shares.h"
 #include "command/tunnel_file.h"
 #include "command/tunnel_state.h"
+#include "command/snapshot_show.h"
 
 #define LABEL_WIDTH 14
 
@@ -94,7 +95,7 @@ static void add_policy(json_object *root, const struct project *project,
 	add(root, "egress", json_object_new_string(policy_egress_name(policy.egress)));
 	add(root, "tunnel", tunnel_status(project));
 	add(root, "shares", describe_shares(project));
-	add(root, "snapshots", json_object_new_array());
+	add(root, "snapshots", snapshots_json(&project->domain.definition.snapshots));
 	add(root, "ports", policy_ports_json(&policy));
 	add(root, "notes", list_notes(project));
 }
@@ -170,6 +171,8 @@ static char *entry_line(const char *name, json_object *entry)
 {
 	if (text_equal(name, "shares"))
 		return share_line(entry);
+	if (text_equal(name, "snapshots"))
+		return snapshot_line(entry);
 	if (text_equal(name, "ports"))
 		return policy_port_line(entry);
 	return text_dup(json_object_get_string(entry));

@@ -210,6 +210,9 @@ const struct up_step up_steps[] = {
 	{STEP("ports",     NULL,            is_started_anew, up_ports,         NULL)},
 	{STEP("shares",    NULL,            needs_folders,   up_look_shares,   NULL)},
 	{STEP("pre-up",    what_pre_up,     has_hooks,       up_pre_up,        NULL)},
+	{STEP("snapshot",  NULL,            up_rewinds,      up_look_back,     NULL)},
+	{STEP("rewind",    up_what_rewind,  up_rewinds,      up_rewind,        NULL),
+	 .message = "putting the disk back"},
 	{STEP("clear",     what_clear,      is_leftover,     up_clear,         NULL)},
 	{STEP("claim",     what_claim,      is_fresh,        up_claim,         up_claim_undo),
 	 .message = "making the sandbox"},
@@ -232,11 +235,13 @@ const struct up_step up_steps[] = {
 	{STEP("ready",     what_ready,      NULL,            up_ready,         NULL),
 	 .message = "waiting for the guest"},
 	{STEP("confirm",   what_confirm,    NULL,            up_confirm,       NULL)},
+	{STEP("clock",     up_what_clock,   up_was_suspended, up_clock,        NULL)},
 	{STEP("mount",     up_what_shares,  mounts_shares,   up_mount_shares,  NULL)},
 	{STEP("settle",    what_settle,     NULL,            up_settle,        NULL),
 	 .settles = true},
 	{STEP("provision", what_provision,  wants_provision, up_run_provision, NULL),
 	 .message = "provisioning"},
+	{STEP("keep",      up_what_keep,    up_keeps,        up_keep,          NULL)},
 	{STEP("post-up",   what_post_up,    has_hooks,       up_post_up,       NULL)},
 	{.name = NULL},
 };
@@ -362,6 +367,9 @@ static const struct option options[] = {
 const struct command command_up = {
 	.name = "up",
 	.group = "lifecycle",
+	.operands = "[NAME]",
+	.operands_max = 1,
+	.takes_name = true,
 	.summary = "make and start the sandbox",
 	.example = "migrant up --no-provision",
 	.details = "A sandbox that runs already is fine. 'migrant plan' shows the steps.\n"

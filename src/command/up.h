@@ -20,14 +20,16 @@ struct up {
 
 	struct project project; /* its domain's definition becomes what will be defined */
 	virStoragePoolPtr pool;
-	struct box box;	 /* empty when it is not installed any more */
-	bool fresh;	 /* made by this run or never booted: nothing in it is worth keeping */
-	bool existed;	 /* the domain was there before this run */
-	bool keeps_base; /* the box was built anew since: the sandbox keeps the base it has */
-	bool adopted;	 /* its memory goes on: it was paused or saved after its first boot */
-	bool finished;	 /* it runs already */
-	bool had_shares; /* as it ran last */
-	char **folders;	 /* of shares, made by this run, outermost first */
+	struct box box;	    /* empty when it is not installed any more */
+	bool fresh;	    /* made by this run or never booted: nothing in it is worth keeping */
+	bool existed;	    /* the domain was there before this run */
+	bool keeps_base;    /* the box was built anew since: the sandbox keeps the base it has */
+	bool adopted;	    /* its memory goes on: it was paused or saved after its first boot */
+	bool suspended;	    /* … saved: its clock stood still */
+	bool finished;	    /* it runs already */
+	bool had_shares;    /* as it ran last */
+	const char *rewind; /* the snapshot that it is put back to first, or NULL */
+	char **folders;	    /* of shares, made by this run, outermost first */
 	size_t folder_count;
 
 	struct wireguard *wireguard; /* the tunnel's file; NULL: no tunnel */
@@ -78,6 +80,9 @@ MUST_CHECK int up_look(struct up *up, struct error *err);
 	{                                                    \
 		.project = PROJECT_INIT, .watch = WATCH_INIT \
 	}
+/* `reset`: puts the disk back to the snapshot @name and does the steps. The name is borrowed. */
+MUST_CHECK int reset_run(struct up *up, const char *name, struct error *err);
+
 /* Sets what does not come from the command line: defaults of `up`. */
 void up_begin(struct up *up, const struct invocation *invocation);
 /* Does the steps, and undoes them when one fails. */
@@ -111,6 +116,7 @@ int up_seed(struct up *up, struct error *err);
 int up_seed_undo(struct up *up, struct error *err);
 int up_define(struct up *up, struct error *err);
 int up_define_booted(struct up *up, struct error *err);
+int up_new_uuid(char **ret_uuid, struct error *err);
 
 /* Shares (up_shares.c). */
 int up_look_shares(struct up *up, struct error *err);
@@ -145,5 +151,20 @@ int up_resume(struct up *up, struct error *err);
 int up_ready(struct up *up, struct error *err);
 int up_confirm(struct up *up, struct error *err);
 int up_settle(struct up *up, struct error *err);
+
+/* Going on from saved memory (up_suspended.c). */
+int up_clock(struct up *up, struct error *err);
+bool up_was_suspended(const struct up *up);
+char *up_what_clock(const struct up *up);
+
+/* Snapshots (up_snapshots.c). */
+int up_look_back(struct up *up, struct error *err);
+int up_rewind(struct up *up, struct error *err);
+int up_keep(struct up *up, struct error *err);
+char *up_what_rewind(const struct up *up);
+char *up_what_keep(const struct up *up);
+bool up_rewinds(const struct up *up);
+bool up_is_reset(const struct up *up); /* what no hook of the user's can stop */
+bool up_keeps(const struct up *up);
 
 #endif

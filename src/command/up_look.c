@@ -12,6 +12,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "command/disks.h"
 #include "command/drift.h"
 #include "command/outdated.h"
 #include "command/policy_check.h"
@@ -29,8 +30,14 @@ int up_config(struct up *up, struct error *err)
 {
 	const struct config *config = &up->project.config;
 
-	if (project_load(&up->project, up->invocation, err) < 0 ||
-	    config_check_files(config, err) < 0)
+	if (project_load(&up->project, up->invocation, err) < 0)
+		return -1;
+	if (!up->project.has_file) {
+		error_set(err, EX_NOINPUT, "%s has no Migrantfile of the sandbox '%s' any more",
+			  config->directory, config->name);
+		return error_hint(err, "'migrant destroy %s' deletes it", config->name);
+	}
+	if (config_check_files(config, err) < 0)
 		return -1;
 	return config_require_built(config, err);
 }
@@ -104,9 +111,12 @@ int up_find(struct up *up, struct error *err)
 	up->existed = domain->handle != NULL;
 	up->fresh = !booted;
 	up->had_shares = booted && domain->definition.metadata.share_count > 0;
+	if (up->rewind)
+		return disks_require_made(&up->project, err);
 	if (booted && domain->state == DOMAIN_RUNNING)
 		return already_running(up, err);
-	up->adopted = booted && (domain->state == DOMAIN_PAUSED || domain->state == DOMAIN_SAVED);
+	up->suspended = booted && domain->state == DOMAIN_SAVED;
+	up->adopted = up->suspended || (booted && domain->state == DOMAIN_PAUSED);
 	outdated_say(&up->project);
 	return 0;
 }
@@ -193,23 +203,30 @@ int up_box(struct up *up, struct error *err)
 }
 
 /* Bytes that the overlays of the pool may still grow by, but for volume @except. */
-static uint64_t promised_growth(virStoragePoolPtr pool, const char *except)
+static int promised_growth(virStoragePoolPtr pool, const char *except, uint64_t *ret_growth,
+			   struct error *err)
 {
-	virStorageVolPtr *volumes = NULL;
-	uint64_t growth = 0;
-	int count = virStoragePoolListAllVolumes(pool, &volumes, 0);
+	_cleanup_tree_ struct tree tree = {0};
 
-	for (int i = 0; i < count; i++) {
-		const char *name = virStorageVolGetName(volumes[i]);
+	if (tree_load(pool, &tree, err) < 0)
+		return -1;
+	*ret_growth = 0;
+	for (size_t i = 0; i < tree.count; i++) {
+		const char *name = tree.items[i].name;
+		virStorageVolPtr volume;
 		virStorageVolInfo info;
 
-		if (name && text_starts(name, "disk-") && !text_equal(name, except) &&
-		    virStorageVolGetInfo(volumes[i], &info) == 0 && info.capacity > info.allocation)
-			growth += info.capacity - info.allocation;
-		virStorageVolFree(volumes[i]);
+		/* what lies below another is written to no more */
+		if (text_equal(name, except) || tree_child(&tree, name))
+			continue;
+		volume = virStorageVolLookupByName(pool, name);
+		if (!volume)
+			continue;
+		if (virStorageVolGetInfo(volume, &info) == 0 && info.capacity > info.allocation)
+			*ret_growth += info.capacity - info.allocation;
+		virStorageVolFree(volume);
 	}
-	free(volumes);
-	return growth;
+	return 0;
 }
 
 static int check_space(struct up *up, struct error *err)
@@ -217,10 +234,11 @@ static int check_space(struct up *up, struct error *err)
 	const char *uuid = up->project.domain.definition.metadata.uuid;
 	_cleanup_free_ char *remade =
 		up->fresh && uuid ? sandbox_volume_name(VOLUME_DISK, uuid) : NULL;
-	uint64_t growth = promised_growth(up->pool, remade);
+	uint64_t growth;
 	virStoragePoolInfo info;
 
-	virStoragePoolRefresh(up->pool, 0);
+	if (promised_growth(up->pool, remade, &growth, err) < 0)
+		return -1;
 	if (virStoragePoolGetInfo(up->pool, &info) < 0)
 		return libvirt_error(err, EX_IOERR, "cannot look at the storage pool");
 	if (up->fresh)

@@ -35,7 +35,7 @@ static struct metadata *metadata_of(struct up *up)
 }
 
 /* RFC 9562 §5.4: 122 random bits. */
-static int new_uuid(char **ret_uuid, struct error *err)
+int up_new_uuid(char **ret_uuid, struct error *err)
 {
 	unsigned char b[16];
 
@@ -70,7 +70,7 @@ static int new_metadata(struct up *up, struct error *err)
 	struct metadata *metadata = metadata_of(up);
 
 	if (!up->existed) {
-		if (new_uuid(&metadata->uuid, err) < 0 || wire_choose(&metadata->wire, err) < 0)
+		if (up_new_uuid(&metadata->uuid, err) < 0 || wire_choose(&metadata->wire, err) < 0)
 			return -1;
 		text_replace(&metadata->name, config->name);
 		text_replace(&metadata->directory, config->directory);
@@ -83,12 +83,23 @@ static int new_metadata(struct up *up, struct error *err)
 	return 0;
 }
 
+/* The first of its disks, which lies right over the box's image. */
+static void new_disk(struct up *up)
+{
+	struct definition *definition = definition_of(up);
+
+	free(definition->disk);
+	definition->disk = sandbox_volume_path(VOLUME_DISK, definition->metadata.uuid);
+	free_list(definition->layers);
+	definition->layers = xcalloc(1, sizeof(*definition->layers));
+	snapshots_done(&definition->snapshots);
+}
+
 static int define(struct up *up, bool with_seed, struct error *err)
 {
 	const struct config *config = &up->project.config;
 	const struct definition *from = definition_of(up);
 	const char *uuid = from->metadata.uuid;
-	_cleanup_free_ char *disk = sandbox_volume_path(VOLUME_DISK, uuid);
 	_cleanup_free_ char *seed = sandbox_volume_path(VOLUME_SEED, uuid);
 	_cleanup_free_ char *kernel = sandbox_volume_path(VOLUME_KERNEL, uuid);
 	_cleanup_free_ char *initrd = sandbox_volume_path(VOLUME_INITRD, uuid);
@@ -102,7 +113,9 @@ static int define(struct up *up, bool with_seed, struct error *err)
 		.kernel = from->kernel ? kernel : NULL,
 		.initrd = from->initrd ? initrd : NULL,
 		.cmdline = from->cmdline,
-		.disk = disk,
+		.snapshots = &from->snapshots,
+		.disk = from->disk,
+		.layers = (const char *const *)from->layers,
 		.base = from->base,
 		.base_format = from->base_format,
 		.seed = with_seed ? seed : NULL,
@@ -124,6 +137,7 @@ int up_claim(struct up *up, struct error *err)
 {
 	if (new_metadata(up, err) < 0)
 		return -1;
+	new_disk(up);
 	update_metadata(up);
 	up->accel = DOMAIN_TCG; /* for now; nothing is started from this definition */
 	return define(up, true, err);

@@ -42,9 +42,8 @@ int up_clear(struct up *up, struct error *err)
 	log_info("an earlier 'up' was cut off; beginning anew");
 	if (domain_kill(up->project.domain.handle, err) < 0)
 		return -1;
-	if (virDomainHasManagedSaveImage(up->project.domain.handle, 0) == 1 &&
-	    virDomainManagedSaveRemove(up->project.domain.handle, 0) < 0)
-		return libvirt_error(err, EX_SOFTWARE, "cannot remove the saved memory");
+	if (domain_forget_memory(up->project.domain.handle, err) < 0)
+		return -1;
 	return helper_cleanup(up->project.config.name, err);
 }
 

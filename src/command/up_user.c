@@ -12,7 +12,12 @@
 
 int up_pre_up(struct up *up, struct error *err)
 {
-	return hooks_before(&up->project, "pre-up", up->invocation->command->name, err);
+	const char *trigger = up->invocation->command->name;
+
+	if (!up_is_reset(up))
+		return hooks_before(&up->project, "pre-up", trigger, err);
+	hooks_tell(&up->project, "pre-up", trigger);
+	return 0;
 }
 
 int up_run_provision(struct up *up, struct error *err)

@@ -5,6 +5,7 @@
 #include "command/volumes.h"
 
 #include "base/text.h"
+#include "hook/disks.h"
 
 static const struct {
 	const char *prefix, *suffix;
@@ -37,6 +38,12 @@ int sandbox_volume_delete(virStoragePoolPtr pool, enum volume_kind kind, const c
 	return pool_delete(pool, name, err);
 }
 
+/* Disks may be needed by other sandboxes, see command/disks.c. */
+static int delete_no_disk(virStoragePoolPtr pool, const char *name, struct error *err)
+{
+	return disk_name_parse(name, NULL, NULL) ? 0 : pool_delete(pool, name, err);
+}
+
 /* Calls @each for the volumes of @uuid until it fails. */
 static int for_each(virStoragePoolPtr pool, const char *uuid,
 		    int (*each)(virStoragePoolPtr pool, const char *name, struct error *err),
@@ -66,7 +73,7 @@ int sandbox_volumes_delete(virStoragePoolPtr pool, const char *uuid, struct erro
 {
 	int count;
 
-	return for_each(pool, uuid, pool_delete, &count, err);
+	return for_each(pool, uuid, delete_no_disk, &count, err);
 }
 
 int sandbox_volumes_count(virStoragePoolPtr pool, const char *uuid, struct error *err)

@@ -16,7 +16,10 @@ char *sandbox_volume_path(enum volume_kind kind, const char *uuid);
 MUST_CHECK int sandbox_volume_delete(virStoragePoolPtr pool, enum volume_kind kind,
 				     const char *uuid, struct error *err);
 
-/* Deletes all of them, also those of another version that are named by the UUID. */
+/*
+ * Deletes all of them but its disks (command/disks.h), also those of another version that are named
+ * by the UUID.
+ */
 MUST_CHECK int sandbox_volumes_delete(virStoragePoolPtr pool, const char *uuid, struct error *err);
 
 /* How many are there. -1 with *err set. */

@@ -7,11 +7,15 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "domain/snapshots.h"
 #include "hook/protocol.h"
 
 struct definition {
 	struct metadata metadata;
-	char *base, *base_format;	 /* path and format of the overlay's base */
+	struct snapshots snapshots;
+	char *disk;    /* path of the volume that the guest writes to */
+	char **layers; /* paths of the frozen ones below it, topmost first; NULL-terminated */
+	char *base, *base_format;	 /* path and format of what lies at the bottom */
 	char *kernel, *initrd, *cmdline; /* NULL: none */
 	bool uefi;
 	bool nested; /* the guest sees the processor's virtualisation */
@@ -23,6 +27,14 @@ struct definition {
  */
 MUST_CHECK int definition_parse(const char *xml, struct definition *ret_definition,
 				struct error *err);
+
+/*
+ * The domain's XML with disk, layers, base and snapshots taken from @definition and all else as it
+ * is. Pure. EX_DATAERR. The caller frees.
+ */
+MUST_CHECK int definition_edit(const char *xml, const struct definition *definition, char **ret_xml,
+			       struct error *err);
+
 void definition_done(struct definition *definition);
 #define _cleanup_definition_ _cleanup_(definition_done)
 

@@ -12,22 +12,34 @@
 /* Requests that a guest may have under way on one share. */
 #define SHARE_QUEUE "1024"
 
-/*
- * The base is shared by all sandboxes of its box and belongs to root. Without the seclabel libvirt
- * would give it to QEMU's user, and a guest that broke into its QEMU could change it for all
- * others.
- */
-static void write_backing(xmlTextWriterPtr writer, const struct domain_spec *spec)
+/* <backingStore> with a file, left open. */
+static void open_backing(xmlTextWriterPtr writer, const char *file, const char *format)
 {
 	xml_open(writer, "backingStore", "type", "file");
-	xml_empty(writer, "format", "type", spec->base_format);
-	xml_open(writer, "source", "file", spec->base);
+	xml_empty(writer, "format", "type", format);
+	xml_open(writer, "source", "file", file);
 	xml_open(writer, "seclabel", "model", "dac");
 	xml_attribute(writer, "relabel", "no");
 	xml_end(writer);
 	xml_end(writer);
+}
+
+/*
+ * The base is shared by all sandboxes of its box and belongs to root, and so do frozen disks, which
+ * forks share. Without the seclabel libvirt would give them to QEMU's user, and a guest that broke
+ * into its QEMU could change them for all others.
+ */
+void devices_write_source(xmlTextWriterPtr writer, const struct disk_source *source)
+{
+	size_t depth = 1;
+
+	xml_empty(writer, "source", "file", source->disk);
+	for (const char *const *layer = source->layers; layer && *layer; layer++, depth++)
+		open_backing(writer, *layer, "qcow2");
+	open_backing(writer, source->base, source->base_format);
 	xml_empty(writer, "backingStore", NULL, NULL);
-	xml_end(writer);
+	while (depth--)
+		xml_end(writer);
 }
 
 static void write_target(xmlTextWriterPtr writer, const char *device)
@@ -49,8 +61,12 @@ static void write_disk(xmlTextWriterPtr writer, const struct domain_spec *spec)
 	xml_attribute(writer, "io", "threads");
 	xml_attribute(writer, "discard", "unmap");
 	xml_end(writer);
-	xml_empty(writer, "source", "file", spec->disk);
-	write_backing(writer, spec);
+	devices_write_source(writer, &(const struct disk_source){
+					     .disk = spec->disk,
+					     .layers = spec->layers,
+					     .base = spec->base,
+					     .base_format = spec->base_format,
+				     });
 	write_target(writer, DOMAIN_DISK_TARGET);
 	xml_end(writer);
 }

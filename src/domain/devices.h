@@ -11,6 +11,14 @@
 /* All of a sandbox's. */
 void devices_write(xmlTextWriterPtr writer, const struct domain_spec *spec);
 
+/* The <source> of a disk and what lies below it; everything is borrowed. */
+struct disk_source {
+	const char *disk;
+	const char *const *layers; /* topmost first, NULL-terminated; NULL: none */
+	const char *base, *base_format;
+};
+void devices_write_source(xmlTextWriterPtr writer, const struct disk_source *source);
+
 /* The serial console; @log: the file that virtlogd keeps of it, or NULL. */
 void devices_write_console(xmlTextWriterPtr writer, const char *log);
 

@@ -156,6 +156,8 @@ static void write_domain(xmlTextWriterPtr writer, const struct domain_spec *spec
 	xml_element(writer, "uuid", spec->metadata->uuid);
 	xml_start(writer, "metadata");
 	metadata_write(spec->metadata, writer);
+	if (spec->snapshots)
+		snapshots_write(spec->snapshots, writer);
 	xml_end(writer);
 	write_memory(writer, spec);
 	write_os(writer, spec);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "domain/snapshots.h"
 #include "hook/protocol.h"
 
 enum domain_accel { DOMAIN_KVM, DOMAIN_TCG };
@@ -25,7 +26,9 @@ struct domain_spec {
 	bool nested;			       /* the guest sees the processor's virtualisation */
 	bool uefi;			       /* without a kernel: UEFI instead of BIOS */
 	const char *kernel, *initrd, *cmdline; /* paths; kernel NULL: firmware and boot loader */
+	const struct snapshots *snapshots;     /* NULL: none */
 	const char *disk;		       /* path of the qcow2 overlay */
+	const char *const *layers;	       /* paths of frozen ones below it, or NULL */
 	const char *base, *base_format;	       /* path and format of what it lies over */
 	const char *seed;		       /* path of the seed's ISO, or NULL */
 };

@@ -53,7 +53,10 @@ static int read_domain(const xmlDoc *document, struct request *request, struct e
 	if (!text_equal(name, request->metadata.name))
 		return error_set(err, EX_NOPERM, "the domain %s carries the metadata of %s",
 				 request->domain, request->metadata.name);
-	return whitelist_check(root, &request->metadata, err);
+	if (whitelist_check(root, &request->metadata, err) < 0)
+		return -1;
+	frozen_read(root, &request->frozen);
+	return 0;
 }
 
 int request_parse(const char *domain, const char *xml, size_t length, struct request *ret_request,
@@ -84,4 +87,5 @@ int request_parse(const char *domain, const char *xml, size_t length, struct req
 void request_done(struct request *request)
 {
 	metadata_done(&request->metadata);
+	frozen_done(&request->frozen);
 }

@@ -4,6 +4,7 @@
 #ifndef HOOK_REQUEST_H
 #define HOOK_REQUEST_H
 
+#include "hook/frozen.h"
 #include "hook/protocol.h"
 
 /* Larger ones are not parsed; nor read at all beyond the second size, for nobody has such. */
@@ -16,6 +17,7 @@ struct request {
 	const char *phase;     /* "begin", "end" or "-" */
 	bool ours;	       /* false: nothing below is set */
 	struct metadata metadata;
+	struct frozen frozen; /* what lies below its disk */
 };
 
 /*

@@ -136,7 +136,8 @@ static int start(const struct request *request, struct error *err)
 	if (!text_equal(record.uuid, metadata->uuid))
 		return error_set(err, EX_SOFTWARE, "the gateway of %s is another domain's",
 				 metadata->name);
-	if (share_stage_check(metadata, err) < 0)
+	/* Only by now the XML says as whom QEMU will run. */
+	if (frozen_protect(&request->frozen, err) < 0 || share_stage_check(metadata, err) < 0)
 		return -1;
 	return gateway_start(&sandbox, err);
 }

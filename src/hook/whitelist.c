@@ -7,10 +7,17 @@
  */
 #include "hook/whitelist.h"
 
+#include <assert.h>
+
 #include "base/text.h"
+#include "hook/disks.h"
 #include "hook/whitelist_entries.h"
 
-#define DEPTH_MAX 16
+#define DEPTH_MAX 40
+
+#define POOL_DISKS "/var/lib/libvirt/images/migrant/disk-"
+
+#define CHAIN "devices/disk/backingStore"
 
 /* Without these it is not a sandbox, whatever else it is. */
 static const char *const required[] = {"name",
@@ -22,6 +29,8 @@ static const char *const required[] = {"name",
 				       "devices/interface/target",
 				       "devices/interface/driver",
 				       "devices/memballoon"};
+
+static_assert(DEPTH_MAX > DISK_LAYERS_MAX + 8, "what lies below a disk is looked at to its end");
 
 struct walk {
 	const struct metadata *metadata;
@@ -158,6 +167,17 @@ static int check_format(const xmlNode *disk, struct error *err)
 	return 0;
 }
 
+/* The same of a sandbox's disk that lies below another. */
+static int check_backing(const xmlNode *backing, struct error *err)
+{
+	const char *file = child_attribute(backing, "source", "file");
+
+	if (text_starts(file, POOL_DISKS) &&
+	    !text_equal(child_attribute(backing, "format", "type"), "qcow2"))
+		return refuse(CHAIN "/format@type", err);
+	return 0;
+}
+
 /*
  * Every part of it is in the table; that they go together is seen here. Without a <binary> of ours
  * libvirt would start a virtiofsd that is root.
@@ -184,7 +204,10 @@ static int check_element(struct walk *walk, const xmlNode *node, unsigned int de
 {
 	const char *parent = walk->path;
 	const char *name = (const char *)node->name;
-	_cleanup_free_ char *path = text_format("%s%s%s", parent, *parent ? "/" : "", name);
+	bool is_lower = text_equal(parent, CHAIN) && text_equal(name, "backingStore");
+	_cleanup_free_ char *path =
+		is_lower ? text_dup(CHAIN)
+			 : text_format("%s%s%s", parent, *parent ? "/" : "", name);
 	int result = 0;
 
 	if (node->ns || depth >= DEPTH_MAX)
@@ -197,6 +220,8 @@ static int check_element(struct walk *walk, const xmlNode *node, unsigned int de
 	result = count_element(walk, err);
 	if (result == 0 && text_equal(path, "devices/disk"))
 		result = check_format(node, err);
+	if (result == 0 && text_equal(path, CHAIN))
+		result = check_backing(node, err);
 	if (result == 0 && text_equal(path, "devices/filesystem"))
 		result = check_filesystem(node, walk->metadata, err);
 	if (result == 0)

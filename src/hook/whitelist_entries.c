@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #include "base/text.h"
+#include "hook/disks.h"
 
 #define POOL "/var/lib/libvirt/images/migrant/"
 
@@ -71,18 +72,23 @@ static bool is_initrd(const char *value, const struct metadata *metadata)
 	return is_in_pool(value, "initrd-");
 }
 
+/* A box's image, or a sandbox's frozen disk. */
 static bool is_base(const char *value, const struct metadata *metadata)
 {
+	const char *name;
+
 	(void)metadata;
-	return is_in_pool(value, "base-");
+	return is_in_pool(value, "base-") ||
+	       (is_file_in(value, POOL, &name) && disk_name_parse(name, NULL, NULL));
 }
 
 static bool is_disk(const char *value, const struct metadata *metadata)
 {
-	_cleanup_free_ char *disk = text_format(POOL "disk-%s.qcow2", metadata->uuid);
 	_cleanup_free_ char *seed = text_format(POOL "seed-%s.iso", metadata->uuid);
+	const char *name;
 
-	return text_equal(value, disk) || text_equal(value, seed);
+	return text_equal(value, seed) ||
+	       (is_file_in(value, POOL, &name) && disk_name_parse(name, metadata->uuid, NULL));
 }
 
 static bool is_firmware(const char *value, const struct metadata *metadata)
@@ -340,17 +346,17 @@ const struct whitelist_entry whitelist_entries[] = {
 	ELEMENT("devices/disk/source", 2),
 	CHECKED("devices/disk/source@file", is_disk),
 	FREE("devices/disk/source@index"),
-	ELEMENT("devices/disk/backingStore", 2),
+	/* Those below it stand for the same path, see whitelist.c; the last one is empty. */
+	ELEMENT("devices/disk/backingStore", DISK_LAYERS_MAX + 3),
 	EXACTLY("devices/disk/backingStore@type", "file"),
 	FREE("devices/disk/backingStore@index"),
 	HARMLESS("devices/disk/backingStore/format"),
-	ELEMENT("devices/disk/backingStore/source", 1),
+	ELEMENT("devices/disk/backingStore/source", DISK_LAYERS_MAX + 1),
 	CHECKED("devices/disk/backingStore/source@file", is_base),
 	FREE("devices/disk/backingStore/source@index"),
 	ELEMENT("devices/disk/backingStore/source/seclabel", 0),
 	CHECKED("devices/disk/backingStore/source/seclabel@model", is_label_model),
 	EXACTLY("devices/disk/backingStore/source/seclabel@relabel", "no"),
-	ELEMENT("devices/disk/backingStore/backingStore", 1),
 	ELEMENT("devices/disk/target", 2),
 	FREE("devices/disk/target@dev"),
 	EXACTLY("devices/disk/target@bus", "virtio"),

@@ -82,7 +82,8 @@ def test_status_has_all_fields(box):
     assert status["box"] == "debian-12"
     assert (status["cpus"], status["memory_bytes"]) == (1, 768 << 20)
     assert (status["isolation"], status["egress"], status["tunnel"]) == (True, "open", None)
-    assert status["shares"] == status["snapshots"] == status["drift"] == status["ports"] == []
+    assert status["shares"] == status["drift"] == status["ports"] == []
+    assert [s["name"] for s in status["snapshots"]] == ["up"]
     people = box.migrant("status").stdout
     assert re.search(r"^state: +running$", people, re.M)
     assert box.migrant("ip").stdout == status["ip"] + "\n"
@@ -129,7 +130,7 @@ def test_no_configuration_of_the_users_takes_part(box):
 
 def test_the_seed_is_gone_from_guest_and_pool(box):
     assert box.ssh("ls /dev/vd?").stdout.split() == ["/dev/vda"]
-    assert box.volumes() == {"disk.qcow2", "kernel", "initrd"}
+    assert box.volumes() == {"disk.qcow2", "disk-1.qcow2", "kernel", "initrd"}
     assert "seed" not in box.virsh("dumpxml", "--inactive", box.domain).stdout
 
 

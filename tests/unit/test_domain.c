@@ -139,6 +139,110 @@ static void golden_shares(void **state)
 	check_spec("tcg-shares", &variant);
 }
 
+static struct snapshot snapshot(const char *name, const char *layer)
+{
+	return (struct snapshot){
+		.name = text_dup(name),
+		.layer = text_dup(layer),
+		.created = text_dup("2026-11-22T15:00:00Z"),
+		.running = true,
+	};
+}
+
+static void golden_snapshots(void **state)
+{
+	static const char *const layers[] = {POOL "disk-" UUID "-2.qcow2",
+					     POOL "disk-" UUID ".qcow2", NULL};
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_metadata_ struct metadata from = metadata();
+	_cleanup_snapshots_ struct snapshots list = {0};
+	_cleanup_snapshot_ struct snapshot first = snapshot("up", "disk-" UUID ".qcow2");
+	_cleanup_snapshot_ struct snapshot second = snapshot("s1", "disk-" UUID "-2.qcow2");
+	struct domain_spec variant = spec(&from);
+
+	(void)state;
+	second.text = text_dup("</list> & \"before\" <x>");
+	second.running = false;
+	assert_int_equal(snapshots_add(&list, &first, &err), 0);
+	assert_int_equal(snapshots_add(&list, &second, &err), 0);
+	variant.seed = NULL;
+	variant.disk = POOL "disk-" UUID "-3.qcow2";
+	variant.layers = layers;
+	variant.snapshots = &list;
+	check_spec("tcg-snapshots", &variant);
+}
+
+static void snapshots_are_checked(void **state)
+{
+	static const struct {
+		const char *name, *layer, *created, *text;
+	} bad[] = {
+		{"", "disk-" UUID ".qcow2", "2026-11-22T15:00:00Z", NULL},
+		{"../x", "disk-" UUID ".qcow2", "2026-11-22T15:00:00Z", NULL},
+		{"a", "base-" DIGEST ".qcow2", "2026-11-22T15:00:00Z", NULL},
+		{"a", "../disk-" UUID ".qcow2", "2026-11-22T15:00:00Z", NULL},
+		{"a", "disk-" UUID "-0.qcow2", "2026-11-22T15:00:00Z", NULL},
+		{"a", "disk-" UUID "-01.qcow2", "2026-11-22T15:00:00Z", NULL},
+		{"a", "disk-" UUID "-1/x.qcow2", "2026-11-22T15:00:00Z", NULL},
+		{"a", "disk-" UUID "x.qcow2", "2026-11-22T15:00:00Z", NULL},
+		{"a", "disk-" UUID ".qcow2", "yesterday", NULL},
+		{"a", "disk-" UUID ".qcow2", "2026-11-22T15:00:00Z", "a\x1b[2Jb"},
+		{"a", "disk-" UUID ".qcow2", "2026-11-22T15:00:00Z", "a\nb"},
+		{"up", "disk-" UUID ".qcow2", "2026-11-22T15:00:00Z", "twice"},
+	};
+	_cleanup_snapshots_ struct snapshots list = {0};
+	_cleanup_snapshot_ struct snapshot good = snapshot("up", "disk-" UUID ".qcow2");
+	_cleanup_error_ struct error none = ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(snapshots_add(&list, &good, &none), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+		_cleanup_snapshot_ struct snapshot one = snapshot(bad[i].name, bad[i].layer);
+
+		text_replace(&one.created, bad[i].created);
+		one.text = text_dup(bad[i].text);
+		assert_int_equal(snapshots_add(&list, &one, &err), -1);
+		assert_int_equal(err.code, EX_DATAERR);
+	}
+	assert_int_equal(list.count, 1);
+	snapshots_remove(&list, "none");
+	assert_int_equal(list.count, 1);
+	snapshots_remove(&list, "up");
+	assert_int_equal(list.count, 0);
+}
+
+/* An edit changes the disk and the index, and nothing besides. */
+static void an_edit_reads_back(void **state)
+{
+	static const char *const files[] = {"tcg-kernel", "tcg-snapshots"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+		_cleanup_definition_ struct definition before = {0}, after = {0};
+		_cleanup_snapshot_ struct snapshot one = snapshot("new", "disk-" UUID "-2.qcow2");
+		_cleanup_free_ char *xml = NULL, *edited = NULL, *again = NULL, *path = NULL;
+
+		path = text_format(TESTS_DIR "/golden/domain/%s.xml", files[i]);
+		assert_int_equal(file_read(AT_FDCWD, path, 65536, &xml, NULL, &err), 0);
+		assert_int_equal(definition_parse(xml, &before, &err), 0);
+		assert_int_equal(snapshots_add(&before.snapshots, &one, &err), 0);
+		text_replace(&before.disk, POOL "disk-" UUID "-9.qcow2");
+		assert_int_equal(definition_edit(xml, &before, &edited, &err), 0);
+		assert_int_equal(definition_parse(edited, &after, &err), 0);
+		assert_string_equal(after.disk, before.disk);
+		assert_string_equal(after.base, POOL "base-" DIGEST ".qcow2");
+		assert_int_equal(after.snapshots.count, before.snapshots.count);
+		assert_non_null(snapshots_find(&after.snapshots, "new"));
+		for (size_t j = 0; before.layers[j] || after.layers[j]; j++)
+			assert_string_equal(after.layers[j], before.layers[j]);
+		assert_int_equal(definition_edit(edited, &after, &again, &err), 0);
+		assert_string_equal(again, edited);
+		assert_non_null(strstr(edited, "<cmdline>root=/dev/vda console=ttyS0</cmdline>"));
+	}
+}
+
 static void golden_probes(void **state)
 {
 	_cleanup_error_ struct error err = ERROR_INIT;
@@ -407,6 +511,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(golden_files),
 		cmocka_unit_test(golden_shares),
+		cmocka_unit_test(golden_snapshots),
+		cmocka_unit_test(snapshots_are_checked),
+		cmocka_unit_test(an_edit_reads_back),
 		cmocka_unit_test(golden_probes),
 		cmocka_unit_test(hostile_text_stays_text),
 		cmocka_unit_test(definition_reads_back),

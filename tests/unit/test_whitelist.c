@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/strbuf.h"
 #include "base/text.h"
+#include "hook/disks.h"
 #include "hook/request.h"
 
 #define UUID "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
@@ -71,8 +72,9 @@ static void live_domain_passes(void **state)
 /* What the program defines is what the hook lets start. */
 static void our_own_definitions_pass(void **state)
 {
-	static const char *const files[] = {"kvm-bios", "kvm-booted", "kvm-kernel", "kvm-nested",
-					    "kvm-uefi", "tcg-kernel", "tcg-shares"};
+	static const char *const files[] = {"kvm-bios",	  "kvm-booted",	  "kvm-kernel",
+					    "kvm-nested", "kvm-uefi",	  "tcg-kernel",
+					    "tcg-shares", "tcg-snapshots"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
@@ -108,6 +110,111 @@ static void harmless_changes_pass(void **state)
 		if (parse("migrant-claude", text, &ours, &err) < 0)
 			fail_msg("%s: %s", cases[i].to, err.message);
 	}
+}
+
+/* Below the disk lie frozen disks of sandboxes, in their own format, and not without end. */
+static void layers_are_ours(void **state)
+{
+#define OTHER POOL "disk-11111111-2222-4333-8444-555555555555"
+	static const struct {
+		const char *from, *to;
+		bool passes;
+	} cases[] = {
+		{POOL "disk-" UUID "-2.qcow2\">", OTHER ".qcow2\">", true},
+		{POOL "disk-" UUID "-2.qcow2\">", OTHER "-7.qcow2\">", true},
+		{POOL "disk-" UUID "-2.qcow2\">", OTHER "-7.iso\">", false},
+		{POOL "disk-" UUID "-2.qcow2\">", POOL "seed-" UUID ".iso\">", false},
+		{POOL "disk-" UUID "-2.qcow2\">", POOL "disk-x.qcow2\">", false},
+		{POOL "disk-" UUID "-2.qcow2\">", POOL "../disk-" UUID "-2.qcow2\">", false},
+		{POOL "disk-" UUID "-2.qcow2\">", "/etc/shadow\">", false},
+		{POOL "disk-" UUID ".qcow2\">", "/etc/shadow\">", false},
+		{POOL "disk-" UUID "-3.qcow2", OTHER "-3.qcow2", false},
+		{POOL "disk-" UUID "-3.qcow2", POOL "disk-" UUID "-x.qcow2", false},
+		{POOL "disk-" UUID "-3.qcow2", POOL "disk-" UUID "-0.qcow2", false},
+		{"<format type=\"qcow2\"/>", "<format type=\"raw\"/>", false},
+		{"<format type=\"qcow2\"/>", "", false},
+		{"relabel=\"no\"/>", "relabel=\"yes\"/>", false},
+		{"<backingStore type=\"file\">", "<backingStore type=\"network\">", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+		_cleanup_free_ char *text = NULL;
+		_cleanup_strbuf_ struct strbuf now = STRBUF_INIT;
+		const char *at;
+		bool ours = false;
+
+		assert_int_equal(file_read(AT_FDCWD, TESTS_DIR "/golden/domain/tcg-snapshots.xml",
+					   65536, &text, NULL, &err),
+				 0);
+		at = strstr(text, cases[i].from);
+		assert_non_null(at);
+		strbuf_add(&now, text, (size_t)(at - text));
+		strbuf_add_text(&now, cases[i].to);
+		strbuf_add_text(&now, at + strlen(cases[i].from));
+		if ((parse("migrant-claude", strbuf_text(&now), &ours, &err) == 0) !=
+		    cases[i].passes)
+			fail_msg("%s: %s", cases[i].to, err.message ? err.message : "passes");
+	}
+}
+
+static void layers_have_an_end(void **state)
+{
+	(void)state;
+	for (int extra = DISK_LAYERS_MAX - 3; extra < DISK_LAYERS_MAX + 3; extra++) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+		_cleanup_free_ char *text = NULL;
+		_cleanup_strbuf_ struct strbuf now = STRBUF_INIT;
+		const char *at, *end;
+		bool ours = false;
+
+		assert_int_equal(file_read(AT_FDCWD, TESTS_DIR "/golden/domain/tcg-snapshots.xml",
+					   65536, &text, NULL, &err),
+				 0);
+		at = strstr(text, "<backingStore type");
+		end = strstr(text, "<backingStore/>");
+		assert_non_null(at);
+		assert_non_null(end);
+		strbuf_add(&now, text, (size_t)(at - text));
+		for (int i = 0; i < extra; i++)
+			strbuf_addf(&now,
+				    "<backingStore type='file'><format type='qcow2'/><source "
+				    "file='" POOL "disk-" UUID "-%d.qcow2'/>",
+				    i + 9);
+		strbuf_add(&now, at, (size_t)(end - at) + strlen("<backingStore/>"));
+		for (int i = 0; i < extra; i++)
+			strbuf_add_text(&now, "</backingStore>");
+		strbuf_add_text(&now, end + strlen("<backingStore/>"));
+		assert_int_equal(parse("migrant-claude", strbuf_text(&now), &ours, &err),
+				 extra + 2 <= DISK_LAYERS_MAX ? 0 : -1);
+	}
+}
+
+/* Whom root makes them, and which. */
+static void layers_are_found(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_request_ struct request request = {0};
+	_cleanup_free_ char *text = NULL;
+	_cleanup_strbuf_ struct strbuf now = STRBUF_INIT;
+	const char *end;
+
+	(void)state;
+	assert_int_equal(file_read(AT_FDCWD, TESTS_DIR "/golden/domain/tcg-snapshots.xml", 65536,
+				   &text, NULL, &err),
+			 0);
+	end = strstr(text, "</domain>");
+	assert_non_null(end);
+	strbuf_add(&now, text, (size_t)(end - text));
+	strbuf_add_text(&now, "<seclabel type='dynamic' model='dac' relabel='yes'>"
+			      "<label>+104:+106</label></seclabel></domain>");
+	assert_int_equal(
+		request_parse("migrant-claude", strbuf_text(&now), now.length, &request, &err), 0);
+	assert_int_equal(request.frozen.group, 106);
+	assert_int_equal(request.frozen.names.count, 2);
+	assert_string_equal(request.frozen.names.items[0], "disk-" UUID "-2.qcow2");
+	assert_string_equal(request.frozen.names.items[1], "disk-" UUID ".qcow2");
 }
 
 /* What libvirt adds to a running sandbox's folders, and what nobody may change about them. */
@@ -350,6 +457,9 @@ int main(void)
 		cmocka_unit_test(harmless_changes_pass),
 		cmocka_unit_test(changes_are_refused),
 		cmocka_unit_test(folders_are_ours),
+		cmocka_unit_test(layers_are_ours),
+		cmocka_unit_test(layers_have_an_end),
+		cmocka_unit_test(layers_are_found),
 		cmocka_unit_test(stripped_domains_are_refused),
 		cmocka_unit_test(foreign_domains_are_let_alone),
 		cmocka_unit_test(document_types_are_refused),

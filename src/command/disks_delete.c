@@ -1,0 +1,79 @@
+/*
+ * Deleting a sandbox's disks. What another sandbox's disk lies over stays until the last of those
+ * goes, and then goes with it, also when the sandbox that has frozen it was destroyed long ago.
+ * What lies over what the disks say themselves, at that moment.
+ */
+#include "command/disks.h"
+
+#include <libvirt/virterror.h>
+
+#include "base/text.h"
+#include "hook/disks.h"
+
+/* A disk of @uuid that lies below one of another sandbox's. */
+static bool is_shared(const struct tree *tree, const char *uuid, const char *name)
+{
+	for (size_t i = 0; i < tree->count; i++) {
+		const struct tree_item *item = &tree->items[i];
+
+		if (text_equal(item->backing, name) &&
+		    (!disk_name_parse(item->name, uuid, NULL) || is_shared(tree, uuid, item->name)))
+			return true;
+	}
+	return false;
+}
+
+static int delete_own(virStoragePoolPtr pool, struct tree *tree, const char *uuid,
+		      unsigned int *ret_kept, struct error *err)
+{
+	*ret_kept = 0;
+	for (size_t i = 0; i < tree->count;) {
+		const char *name = tree->items[i].name;
+
+		if (!disk_name_parse(name, uuid, NULL)) {
+			i++;
+		} else if (is_shared(tree, uuid, name)) {
+			++*ret_kept;
+			i++;
+		} else {
+			if (pool_delete(pool, name, err) < 0)
+				return -1;
+			tree_forget(tree, name); /* another takes its place */
+		}
+	}
+	return 0;
+}
+
+/* Whether the sandbox that has frozen the disk @name is still there. */
+static bool has_sandbox(virConnectPtr connection, const char *name)
+{
+	_cleanup_free_ char *uuid = text_dup_n(name + strlen("disk-"), UUID_TEXT_LENGTH);
+	virDomainPtr domain = virDomainLookupByUUIDString(connection, uuid);
+	virErrorPtr error = virGetLastError();
+
+	if (!domain)
+		return !error || error->code != VIR_ERR_NO_DOMAIN;
+	virDomainFree(domain);
+	return true;
+}
+
+int disks_delete(virStoragePoolPtr pool, const char *uuid, char *const *layers,
+		 unsigned int *ret_kept, struct error *err)
+{
+	_cleanup_tree_ struct tree tree = {0};
+
+	if (tree_load(pool, &tree, err) < 0 || delete_own(pool, &tree, uuid, ret_kept, err) < 0)
+		return -1;
+	for (; layers && *layers; layers++) {
+		const char *name = tree_volume_of(*layers);
+
+		if (!name || !disk_name_parse(name, NULL, NULL) ||
+		    disk_name_parse(name, uuid, NULL) || tree_child(&tree, name) ||
+		    has_sandbox(virStoragePoolGetConnect(pool), name))
+			continue;
+		if (pool_delete(pool, name, err) < 0)
+			return -1;
+		tree_forget(&tree, name);
+	}
+	return 0;
+}

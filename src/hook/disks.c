@@ -1,0 +1,34 @@
+/*
+ * Volumes cannot be renamed, so the disk that a sandbox writes to has another name after each
+ * snapshot: the root side lets any of the sandbox's own be its disk, and any sandbox's lie below.
+ */
+#include "hook/disks.h"
+
+#include "base/parse.h"
+#include "base/text.h"
+
+#define PREFIX "disk-"
+#define SUFFIX ".qcow2"
+
+bool disk_name_parse(const char *name, const char *uuid, uint64_t *ret_number)
+{
+	const char *own = name + strlen(PREFIX);
+	_cleanup_free_ char *found = NULL;
+	_cleanup_free_ char *digits = NULL;
+	uint64_t number = 0;
+
+	if (!text_starts(name, PREFIX) || !text_ends(name, SUFFIX) ||
+	    strlen(own) < UUID_TEXT_LENGTH + strlen(SUFFIX))
+		return false;
+	found = text_dup_n(own, UUID_TEXT_LENGTH);
+	if (uuid ? !text_equal(found, uuid) : !uuid_is_valid(found))
+		return false;
+	own += UUID_TEXT_LENGTH;
+	digits = text_dup_n(own, strlen(own) - strlen(SUFFIX));
+	if (*digits && (digits[0] != '-' || digits[1] == '0' ||
+			parse_number(digits + 1, 1, DISK_NUMBER_MAX, &number) < 0))
+		return false;
+	if (ret_number)
+		*ret_number = number;
+	return true;
+}

@@ -1,0 +1,238 @@
+"""States of a sandbox to come back to, memory that waits; what a killed command leaves. One guest, in order."""
+
+import collections
+import json
+import re
+import subprocess
+import time
+
+import pytest
+
+POOL = "/var/lib/libvirt/images/migrant"
+MACHINE = "box: debian-12\ncpus: 1\nmemory: 512M\ndisk: 4G\n"
+BOOT = "cat /proc/sys/kernel/random/boot_id"
+VIRSH = ["virsh", "-q", "-c", "qemu:///system"]
+
+
+class Sandbox:
+    def __init__(self, lab, name):
+        self.lab, self.name, self.domain = lab, name, f"migrant-{name}"
+        self.write()
+
+    def write(self, more=""):
+        self.path = self.lab.project(self.name, MACHINE + more)
+
+    def migrant(self, *argv, check=True, **options):
+        return self.lab.migrant(*argv, cwd=self.path, check=check, **{"timeout": 900, **options})
+
+    def refused(self, *argv):
+        """The exit status and what is said, of a command that must not work."""
+        result = self.migrant(*argv, check=False)
+        assert result.returncode != 0, result.stderr
+        assert len([line for line in result.stderr.splitlines() if line.startswith("error:")]) == 1, result.stderr
+        return result.returncode, result.stderr
+
+    def ssh(self, command):
+        return self.migrant("ssh", "-c", command).stdout
+
+    def snapshots(self):
+        listed = json.loads(self.migrant("snapshot", "list", "--json").stdout)
+        assert self.status()["snapshots"] == listed
+        return [s["name"] for s in listed]
+
+    def status(self):
+        return json.loads(self.migrant("status", "--json", check=False).stdout)
+
+    def disks(self):
+        """The volumes' names without what is the same in all."""
+        uuid = self.lab.host.run(*VIRSH, "domuuid", self.domain).stdout.strip()
+        return {n.removeprefix(f"disk-{uuid}").removesuffix(".qcow2") for n in self.lab.host.run("ls", POOL).stdout.split()
+                if n.startswith(f"disk-{uuid}")}
+
+    def disk(self, number=""):
+        return f"{POOL}/disk-{self.lab.host.run(*VIRSH, 'domuuid', self.domain).stdout.strip()}{number}.qcow2"
+
+    def definition(self):
+        return self.lab.host.run(*VIRSH, "dumpxml", "--inactive", self.domain).stdout
+
+    def traced(self, strace, *argv):
+        options = ["strace", "-f", "-qq", "-o", "/tmp/trace", *strace, "migrant"]
+        return self.lab.host.run(*options, *argv, user="dev", cwd=self.path, check=False, timeout=900)
+
+    def calls(self, *argv):
+        """How the program talks to libvirt: the system call of which there are most, and their number in one thread."""
+        self.traced(["-e", "trace=sendto,sendmsg,write,writev"], *argv)
+        found = collections.Counter(tuple(re.match(r"(\d+) +(\w+)\(", line).groups())
+                                    for line in self.lab.host.run("cat", "/tmp/trace").stdout.splitlines() if "(" in line)
+        (_, call), number = found.most_common(1)[0]
+        return call, number
+
+    def killed(self, call, number, *argv):
+        """Runs a command that is killed at that call to libvirt; whether it was."""
+        result = self.traced(["-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"], *argv)
+        return result.returncode in (137, -9)
+
+
+@pytest.fixture(scope="module")
+def box(world):
+    sandbox = Sandbox(world, "snaps")
+    sandbox.migrant("up")
+    yield sandbox
+    sandbox.migrant("destroy", "-f", check=False)
+
+
+def test_up_keeps_its_state_and_saving_is_no_pause(box):
+    assert box.snapshots() == ["up"]
+    boot = box.ssh("echo one >file; " + BOOT)
+    saved = box.migrant("snapshot", "save", "one", "-m", "with 'one' & <\u202ered>")
+    assert saved.stdout == "" and "'one'" in saved.stderr
+    box.ssh("echo two >file")
+    box.migrant("snapshot", "save")
+    assert box.snapshots() == ["up", "one", "s1"]
+    assert box.ssh(BOOT) == boot
+    assert box.status()["drift"] == []
+    entry = json.loads(box.migrant("snapshot", "list", "--json").stdout)[1]
+    assert entry["text"] == "with 'one' & <\u202ered>" and entry["running"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", entry["created"])
+    for shown in (box.migrant("snapshot", "list").stdout, box.migrant("status").stdout):
+        assert "with 'one' & <\\xe2\\x80\\xaered>" in shown
+    assert box.disks() == {"", "-1", "-2", "-3"}
+
+
+@pytest.mark.parametrize("arguments, code, word", [
+    (["save", "one"], 73, "already"), (["save", "up"], 64, "kept by itself"), (["save", "Bad"], 64, "no name"),
+    (["save", "../x"], 64, "no name"), (["save", "t", "-m", "a\x1b[2Jb"], 65, "control"), (["save", "t", "-m", "x" * 600], 65, "bytes"),
+    (["restore", "none"], 66, "no snapshot"), (["delete", "none"], 66, "no snapshot"), (["delete", "up"], 64, "kept by itself")])
+def test_what_cannot_be_is_refused_and_changes_nothing(box, arguments, code, word):
+    before = box.definition(), box.disks()
+    status, said = box.refused("snapshot", *arguments)
+    assert (status, word in said) == (code, True), said
+    assert (box.definition(), box.disks()) == before
+
+
+def test_killed_at_any_moment_nothing_is_lost(box):
+    """Of a running guest: what comes between are calls to libvirt."""
+    call, last = box.calls("snapshot", "save", "k", "--no-sync")
+    kills = 0
+    for number in range(max(last - 45, 1), last + 1, 3):
+        kills += box.killed(call, number, "snapshot", "save", f"k{number}", "--no-sync")
+        status = box.status()
+        assert status["drift"] == [] and status["state"] == "running"
+        assert box.snapshots()[:3] == ["up", "one", "s1"]
+    assert kills >= 5
+    for name in [n for n in box.snapshots() if n.startswith("k")]:
+        box.migrant("snapshot", "delete", name)
+    assert box.snapshots() == ["up", "one", "s1"]
+    assert box.ssh("cat file") == "two\n"
+    # What lies between is not copied out of a chain in use, but what nothing names has gone.
+    layers = box.definition().count("<backingStore type='file'>") - 1  # and the base
+    assert len(box.disks()) == layers + 1
+
+
+def test_two_at_once_wait_for_each_other(box):
+    started = [box.lab.host.spawn("migrant", "snapshot", "save", name, "--no-sync", user="dev", cwd=box.path,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for name in ("a", "b", "c")]
+    said = [p.communicate(timeout=300)[0] for p in started]
+    assert [p.returncode for p in started] == [0, 0, 0], said
+    assert sorted(box.snapshots()) == ["a", "b", "c", "one", "s1", "up"]
+    for name in ("c", "b", "a"):
+        box.migrant("snapshot", "delete", name)
+
+
+def test_a_long_chain_is_joined(box):
+    """In the disk of the running guest; what snapshots lie over stays."""
+    for i in range(26):
+        box.migrant("snapshot", "save", f"l{i}", "--no-sync")
+    assert len(box.snapshots()) == 29
+    assert box.definition().count("<backingStore type='file'>") < 20
+    assert box.status()["drift"] == []
+    for i in range(26):
+        box.migrant("snapshot", "delete", f"l{i}")
+    assert box.ssh("cat file") == "two\n"
+
+
+def test_reset_goes_back_to_the_state_after_up_with_the_migrantfile_of_now(box):
+    box.write("network: {egress: none}\n")
+    result = box.migrant("reset")
+    assert "putting the disk back" in result.stderr
+    assert box.ssh("ls; hostname").split() == ["snaps"]
+    status = box.status()
+    assert (status["egress"], status["state"], status["drift"]) == ("none", "running", [])
+    assert box.snapshots() == ["up", "one", "s1"]
+
+
+def test_frozen_disks_are_roots(box):
+    """A guest that breaks into its QEMU finds nothing to write below its own disk."""
+    active = re.search(r"<source file='(.*)'/>", box.definition()).group(1)
+    layers = re.findall(r"<source file='(.*/disk-.*)'>", box.definition())
+    assert len(layers) >= 1 and active not in layers
+    for layer in layers:
+        owner, mode = box.lab.host.run("stat", "-c", "%U %a", layer).stdout.split()
+        assert (owner, mode) == ("root", "440"), layer
+
+
+def test_suspend_and_resume_keep_what_runs(box):
+    boot = box.ssh(f"echo memory | sudo tee /run/kept >/dev/null; sudo date -s '1 hour ago' >/dev/null; {BOOT}")
+    assert box.migrant("suspend").stderr.splitlines()[-1].startswith("==> snaps: suspended")
+    assert box.status()["state"] == "saved"
+    assert "snaps" not in box.lab.host.run("ls", "/run/migrant").stdout.split()
+    assert box.migrant("suspend").stderr == "==> snaps: is suspended already\n"
+    status, said = box.refused("snapshot", "save", "x")
+    assert status == 1 and "suspended" in said
+    box.migrant("resume")
+    assert box.ssh(f"cat /run/kept; {BOOT}").split() == ["memory", boot.strip()]
+    assert abs(int(box.ssh("date +%s")) - time.time()) < 900  # and not an hour
+    status = box.status()
+    assert (status["state"], status["drift"], status["egress"]) == ("running", [], "none")
+
+
+def test_a_halted_sandbox_is_saved_and_restored_without_a_boot(box):
+    box.migrant("halt")
+    status, said = box.refused("resume")
+    assert status == 1 and "not suspended" in said
+    before = box.definition()
+    box.migrant("snapshot", "save", "cold")
+    assert not json.loads(box.migrant("snapshot", "list", "--json").stdout)[-1]["running"]
+    call, last = box.calls("snapshot", "restore", "s1")
+    kills = 0
+    for number in range(max(last - 60, 1), last + 1, 4):
+        kills += box.killed(call, number, "snapshot", "restore", "s1")
+        assert box.status()["state"] == "shutoff"
+        assert box.snapshots() == ["up", "one", "s1", "cold"]
+    assert kills >= 5
+    result = box.migrant("snapshot", "restore", "cold")
+    assert "as it was in 'cold'" in result.stderr
+    assert box.status()["state"] == "shutoff"
+    box.migrant("snapshot", "delete", "cold")
+    assert box.snapshots() == ["up", "one", "s1"]
+    # Of the domain nothing but the disk and the list has changed.
+    assert [d.split("<snapshots:")[0] for d in (before, box.definition())] == [before.split("<snapshots:")[0]] * 2
+
+
+def test_a_snapshot_whose_disk_has_gone(box):
+    listed = box.definition()
+    layer = re.search(r'name="s1" layer="(.*?)"', listed).group(1)
+    box.lab.host.run("mv", f"{POOL}/{layer}", f"{POOL}/away")
+    try:
+        for command in (["snapshot", "restore", "s1"], ["reset", "s1"]):
+            status, said = box.refused(*command)
+            assert status == 65 and "has gone" in said
+        assert box.definition() == listed
+    finally:
+        box.lab.host.run("mv", f"{POOL}/away", f"{POOL}/{layer}")
+    box.lab.host.run(*VIRSH, "pool-refresh", "migrant")
+    box.migrant("snapshot", "delete", "s1")
+
+
+def test_destroy_takes_all_of_it(box):
+    uuid = box.lab.host.run(*VIRSH, "domuuid", box.domain).stdout.strip()
+    box.migrant("destroy", "-f")
+    assert uuid not in box.lab.host.run("ls", POOL).stdout
+    assert "snaps" not in box.lab.host.run("ls", "/var/lib/libvirt/qemu/save").stdout
+
+
+def test_without_a_sandbox(box):
+    status, said = box.refused("snapshot", "save", "x")
+    assert status == 1 and "migrant up" in said
+    for command in ("reset", "suspend", "resume"):
+        assert box.refused(command)[0] == 1
