@@ -2,7 +2,7 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "command/project.h"
+#include "command/hosts.h"
 #include "provision/provision.h"
 
 /* True when @name means this one: its name, its file as written, or its kind. */
@@ -23,8 +23,8 @@ static int no_such(const char *name, struct error *err)
 		err, "a provisioner is called by its name, its file or its kind, as written there");
 }
 
-static int run_each(const struct config *config, const char *name,
-		    const struct guest_access *access, struct error *err)
+static int run_each(const struct config *config, const char *name, const struct host_list *hosts,
+		    struct error *err)
 {
 	bool any = false;
 
@@ -32,7 +32,8 @@ static int run_each(const struct config *config, const char *name,
 		if (!is_meant(&config->provision[i], name))
 			continue;
 		any = true;
-		if (provision_run_one(config, &config->provision[i], access, 1, err) < 0)
+		if (provision_run_one(config, &config->provision[i], hosts->items, hosts->count,
+				      err) < 0)
 			return -1;
 	}
 	return any ? 0 : no_such(name, err);
@@ -42,6 +43,7 @@ static int run(const struct invocation *invocation, struct error *err)
 {
 	_cleanup_project_ struct project project = PROJECT_INIT;
 	_cleanup_access_ struct project_access access = {0};
+	_cleanup_hosts_ struct host_list hosts = {0};
 
 	if (project_load(&project, invocation, err) < 0 ||
 	    config_check_files(&project.config, err) < 0 ||
@@ -52,7 +54,8 @@ static int run(const struct invocation *invocation, struct error *err)
 	    project_find(&project, err) < 0 || project_require_running(&project, err) < 0 ||
 	    project_find_access(&project, &access, err) < 0)
 		return -1;
-	return run_each(&project.config, option_text(invocation, "with"), &access.access, err);
+	hosts_find(&project, &access.access, &hosts);
+	return run_each(&project.config, option_text(invocation, "with"), &hosts, err);
 }
 
 static const struct option options[] = {

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "command/console.h"
 #include "command/hooks.h"
+#include "command/hosts.h"
 #include "command/up.h"
 #include "provision/provision.h"
 
@@ -22,7 +23,10 @@ int up_pre_up(struct up *up, struct error *err)
 
 int up_run_provision(struct up *up, struct error *err)
 {
-	if (provision_run(&up->project.config, &up->access.access, 1, err) == 0)
+	_cleanup_hosts_ struct host_list hosts = {0};
+
+	hosts_find(&up->project, &up->access.access, &hosts);
+	if (provision_run(&up->project.config, hosts.items, hosts.count, err) == 0)
 		return 0;
 	return error_hint(err, "the sandbox runs: 'migrant ssh' looks, 'migrant provision' tries "
 			       "again");

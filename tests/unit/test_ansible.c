@@ -43,6 +43,22 @@ static void inventory(void **state)
 				  "}\n");
 }
 
+static void several_hosts(void **state)
+{
+	struct guest_access hosts[] = {guest, guest};
+	static const char *const arguments[] = {"one", "two"};
+	_cleanup_free_ char *list = NULL, *connection = NULL;
+
+	(void)state;
+	hosts[1].name = "try-1";
+	hosts[1].address = "127.0.0.9";
+	list = ansible_inventory(hosts, 2);
+	connection = ansible_connection(hosts, 2, arguments);
+	assert_non_null(strstr(list, "\"try-1\":{\n        \"ansible_host\":\"127.0.0.9\""));
+	assert_non_null(strstr(connection, "\"try-1\":{\n      \"address\":\"127.0.0.9\""));
+	assert_non_null(strstr(connection, "\"arguments\":\"two\""));
+}
+
 static void quoting(void **state)
 {
 	static const char *const arguments[] = {"-i", "it's mine", "", "a\"b\\c $d", NULL};
@@ -321,6 +337,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(inventory),
 		cmocka_unit_test(the_connection),
+		cmocka_unit_test(several_hosts),
 		cmocka_unit_test(quoting),
 		cmocka_unit_test(the_failing_task),
 		cmocka_unit_test_setup_teardown(host_configuration_stays_out, make_host,
