@@ -41,7 +41,7 @@ static void add_quoted(struct strbuf *out, const char *text, bool fish)
 /* The words of an operand that is written as a choice ("bash|zsh|fish"), for commands with one. */
 static bool has_choices(const struct command *command)
 {
-	return command->operands && strchr(command->operands, '|') &&
+	return command->operands && !command->takes_box && strchr(command->operands, '|') &&
 	       !strpbrk(command->operands, " [");
 }
 
@@ -139,7 +139,7 @@ static void add_bash(struct strbuf *out, const struct command *const *table)
 			"\t\t[[ $word == \"$current\"* ]] && COMPREPLY+=(\"$word\")\n"
 			"\tdone\n"
 			"\t_migrant_words \"$path\" >/dev/null\n"
-			"\t[[ -n $names && $current != -* ]] || return\n"
+			"\t[[ -n $names && $current != -* ]] || return 0\n"
 			"\tfor word in $(migrant completion \"$names\" 2>/dev/null); do\n"
 			"\t\t[[ $word == \"$current\"* ]] && COMPREPLY+=(\"$word\")\n"
 			"\tdone\n"

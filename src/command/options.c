@@ -147,6 +147,35 @@ static const struct option *find_option(const struct parse *parse, const char *n
 	return index >= 0 ? &common_options[index] : NULL;
 }
 
+/* The name that is nearest to @name, as *best is already by *distance. */
+static void find_nearest(const struct option *options, const char *name, const char **best,
+			 size_t *distance)
+{
+	for (; options && !option_is_end(options); options++) {
+		size_t edits = options->name ? text_distance(name, options->name) : SIZE_MAX;
+
+		if (edits < *distance) {
+			*distance = edits;
+			*best = options->name;
+		}
+	}
+}
+
+static int unknown_option(const struct parse *parse, const char *name, size_t length,
+			  struct error *err)
+{
+	_cleanup_free_ char *text = text_dup_n(name, length);
+	const char *best = NULL;
+	size_t distance = 3;
+
+	find_nearest(parse->command ? parse->command->options : NULL, text, &best, &distance);
+	find_nearest(common_options, text, &best, &distance);
+	error_set(err, EX_USAGE, "unknown option '--%s'", text);
+	if (best && distance < strlen(best))
+		return error_hint(err, "did you mean '--%s'?", best);
+	return usage_error(err, parse->command);
+}
+
 /* Parses argv[*at], which begins with "--", and its value. */
 static int parse_long(struct parse *parse, const char *const *argv, int *at, struct error *err)
 {
@@ -165,10 +194,8 @@ static int parse_long(struct parse *parse, const char *const *argv, int *at, str
 			option = NULL;
 		on = false;
 	}
-	if (!option) {
-		error_set(err, EX_USAGE, "unknown option '--%.*s'", (int)length, name);
-		return usage_error(err, parse->command);
-	}
+	if (!option)
+		return unknown_option(parse, name, length, err);
 	if (!takes_value(option) && text) {
 		error_set(err, EX_USAGE, "--%.*s takes no value", (int)length, name);
 		return usage_error(err, parse->command);

@@ -141,7 +141,7 @@ char **outdated_find(const struct project *project)
 	virDomainBlockInfo block;
 	virDomainInfo info;
 
-	if (!domain->handle || !domain->definition.metadata.booted)
+	if (!domain->handle || !domain->definition.metadata.booted || !project->has_file)
 		return xcalloc(1, sizeof(char *));
 	facts.runs = goes_on(domain->state);
 	if (virDomainGetInfo(domain->handle, &info) == 0) {
