@@ -313,7 +313,7 @@ def test_a_port_of_the_guests_loopback_through_a_tunnel(box):
         tunnel.until(lambda: box.lab.host.sh(answers).stdout == "200", "answer")
         taken = box.migrant("tunnel", "3001:3000", check=False)
         assert taken.returncode == 73 and "port 3001 of the host: Address already in use" in taken.stderr
-        tunnel.type("\x03")
+        os.kill(migrant_of(tunnel), signal.SIGINT)  # Ctrl-C would end the nsenter around it as well
         assert tunnel.end() == 0 and b"closed" in tunnel.text
     finally:
         tunnel.close()
