@@ -19,7 +19,8 @@ from lab import Lab, Failed, child_of, differences
 
 HOOK = "/usr/sbin/migrant-hook"
 VIRSH = ["virsh", "-q", "-c", "qemu:///system"]
-NEVER_BOOTS = "memory: 192M\ncpus: 1\ndisk: 4G\nkernel: {image: bzImage, cmdline: 'console=ttyS0 root=/dev/none'}\n"
+WITHOUT_SHARES = "memory: 192M\ncpus: 1\ndisk: 4G\nkernel: {image: bzImage, cmdline: 'console=ttyS0 root=/dev/none'}\n"
+NEVER_BOOTS = WITHOUT_SHARES + "shares: [{host: work, guest: /srv/work, size: 16M}]\n"
 BOOTS = "memory: 768M\ncpus: 1\ndisk: 4G\n"
 
 
@@ -181,7 +182,7 @@ def test_hooks(lab, before, script, code, words):
 
 def test_a_hook_that_makes_a_tap_and_nothing_else(lab, before):
     """libvirt is content with it; without root's record the guest does not run."""
-    project = Project(lab, "tap")
+    project = Project(lab, "tap", WITHOUT_SHARES)  # for virtiofsd would not start without root's record either
     with_hook(lab, """#!/bin/sh
 tap=mgt$(sed -n 's/.*<uuid>\\([0-9a-f]\\{8\\}\\).*/\\1/p' | head -1)
 case $2 in
