@@ -470,6 +470,8 @@ class Lab:
 
     def snapshot(self):
         """Everything that a sandbox could leave behind, as {what: text}."""
+        # An address that is still being looked for on its link gets its route only after that.
+        self.host.sh("for i in $(seq 100); do ip -6 addr | grep -q tentative || break; sleep 0.1; done")
         commands = {
             "rules": "nft -s list ruleset",
             "ip rules": "ip rule; ip -6 rule",
