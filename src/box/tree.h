@@ -1,5 +1,5 @@
 /*
- * Which disk of the pool lies over which, whoever has frozen it.
+ * Which disk of the pool lies over which: what a snapshot or a fork needs, whoever has frozen it.
  */
 #ifndef BOX_TREE_H
 #define BOX_TREE_H

@@ -29,6 +29,7 @@ extern const struct command command_provision;
 extern const struct command command_storage;
 extern const struct command command_snapshot;
 extern const struct command command_reset;
+extern const struct command command_fork;
 extern const struct command command_suspend;
 extern const struct command command_resume;
 extern const struct command command_reload;
@@ -60,6 +61,7 @@ const struct command *const commands[] = {
 	&command_global_status,
 	&command_snapshot,
 	&command_reset,
+	&command_fork,
 	&command_ssh,
 	&command_ssh_config,
 	&command_exec,

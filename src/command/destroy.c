@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "command/ask.h"
+#include "command/destroy.h"
 #include "command/disks.h"
 #include "command/helper.h"
 #include "command/hooks.h"
@@ -30,7 +31,7 @@ static int ask(const struct project *project, const struct stored_list *images, 
 	return ask_user(question, "migrant destroy -f", err);
 }
 
-/* @kept: disks that others lie over. */
+/* @kept: disks that its forks need. */
 static int check_nothing_left(const struct project *project, virStoragePoolPtr pool,
 			      const char *uuid, unsigned int kept, struct error *err)
 {
@@ -48,7 +49,7 @@ static int check_nothing_left(const struct project *project, virStoragePoolPtr p
 	return left ? error_set(err, EX_SOFTWARE, "%s is still there", left) : 0;
 }
 
-static int delete_all(struct project *project, unsigned int *ret_kept, struct error *err)
+int destroy_sandbox(struct project *project, unsigned int *ret_kept, struct error *err)
 {
 	_cleanup_pool_ virStoragePoolPtr pool = NULL;
 	const char *uuid = project->domain.definition.metadata.uuid;
@@ -75,13 +76,13 @@ static int destroy(struct project *project, bool keeps_images, struct error *err
 	if (runs)
 		hooks_tell(project, "pre-down", "destroy");
 	log_step("%s: destroying", project->config.name);
-	if (delete_all(project, &kept, err) < 0)
+	if (destroy_sandbox(project, &kept, err) < 0)
 		return -1;
 	if (runs)
 		hooks_tell(project, "post-down", "destroy");
 	if (kept)
-		log_info("%u of its disks stay%s, for other sandboxes lie over %s", kept,
-			 kept == 1 ? "s" : "", kept == 1 ? "it" : "them");
+		log_info("%u of its disks stay%s for the sandboxes that were forked from it", kept,
+			 kept == 1 ? "s" : "");
 	log_step("%s: destroyed, nothing of it is left%s", project->config.name,
 		 keeps_images ? " but its shares" : "");
 	return 0;
@@ -153,7 +154,10 @@ static int run(const struct invocation *invocation, struct error *err)
 	bool with_images = option_flag(invocation, "shares");
 	int answer = 1;
 
-	if (project_open(&project, invocation, err) < 0 ||
+	if (project_open(&project, invocation, err) < 0)
+		return -1;
+	/* the images of the directory are those of the sandbox that the Migrantfile describes */
+	if (!disks_are_forked(&project.domain.definition) &&
 	    find_images(&project, with_images, &images, err) < 0)
 		return -1;
 	if ((project.domain.handle || (with_images && images.count)) &&

@@ -161,6 +161,18 @@ static char *const *find_foreign(const struct definition *definition)
 	return layer;
 }
 
+bool disks_are_forked(const struct definition *definition)
+{
+	for (char *const *layer = definition->layers; layer && *layer; layer++) {
+		const char *name = tree_volume_of(*layer);
+
+		if (name && disk_name_parse(name, NULL, NULL) &&
+		    !disk_name_parse(name, definition->metadata.uuid, NULL))
+			return true;
+	}
+	return false;
+}
+
 /*
  * The paths of what lies below an overlay over @layer. What the sandbox has not frozen itself is as
  * its definition says, whatever the disks may say: a QEMU that was broken into can write those.
@@ -262,7 +274,7 @@ static size_t find_cut(const struct definition *definition)
 
 /*
  * Every layer costs a look at each read of the guest. Only a QEMU that has the disk open can join
- * them: what lies between is copied into the disk, and stays where a snapshot needs it.
+ * them: what lies between is copied into the disk, and stays where a snapshot or a fork needs it.
  */
 static int shorten(struct project *project, virStoragePoolPtr pool, struct tree *tree,
 		   struct error *err)
@@ -343,6 +355,26 @@ int disks_save(struct project *project, const char *name, const char *text, stru
 	    make_overlay(project, pool, &tree, snapshot.layer, &overlay, err) < 0)
 		return -1;
 	return freeze(project, pool, overlay, &snapshot, err);
+}
+
+int disks_share(struct project *project, char ***ret_layers, struct error *err)
+{
+	_cleanup_pool_ virStoragePoolPtr pool = NULL;
+	_cleanup_tree_ struct tree tree = {0};
+	_cleanup_free_ char *overlay = NULL;
+	const struct definition *definition = definition_of(project);
+	size_t count = 0;
+
+	if (begin(project, &pool, &tree, err) < 0 || check_freeze(project, err) < 0 ||
+	    shorten(project, pool, &tree, err) < 0 ||
+	    make_overlay(project, pool, &tree, tree_volume_of(definition->disk), &overlay, err) <
+		    0 ||
+	    freeze(project, pool, overlay, NULL, err) < 0)
+		return -1;
+	*ret_layers = NULL;
+	for (char *const *layer = definition->layers; *layer; layer++)
+		list_add(ret_layers, &count, *layer);
+	return 0;
 }
 
 static int sync_guest(const struct project *project, int *ret_status, struct error *err)

@@ -39,6 +39,15 @@ MUST_CHECK int disks_forget(struct project *project, const char *name, struct er
 MUST_CHECK int disks_delete(virStoragePoolPtr pool, const char *uuid, char *const *layers,
 			    unsigned int *ret_kept, struct error *err);
 
+/*
+ * Freezes the disk for others to lie over it, without a snapshot: *ret_layers are the paths of what
+ * lies below a disk over it, NULL-terminated, topmost first. The caller frees with free_list().
+ */
+MUST_CHECK int disks_share(struct project *project, char ***ret_layers, struct error *err);
+
+/* Whether the disk lies over one of another sandbox. */
+bool disks_are_forked(const struct definition *definition);
+
 /* EXIT_STATE unless the sandbox exists and has been up. */
 MUST_CHECK int disks_require_made(const struct project *project, struct error *err);
 

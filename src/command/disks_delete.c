@@ -1,7 +1,7 @@
 /*
- * Deleting a sandbox's disks. What another sandbox's disk lies over stays until the last of those
- * goes, and then goes with it, also when the sandbox that has frozen it was destroyed long ago.
- * What lies over what the disks say themselves, at that moment.
+ * Deleting a sandbox's disks. A frozen one may lie below those of forks: it stays until the last of
+ * them goes, and then goes with it, also when the sandbox that has frozen it was destroyed long
+ * ago. What lies over what the disks say themselves, at that moment.
  */
 #include "command/disks.h"
 

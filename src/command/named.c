@@ -7,6 +7,7 @@
 
 #include "base/parse.h"
 #include "base/text.h"
+#include "command/disks.h"
 #include "domain/list.h"
 
 const char *named_sandbox(const struct invocation *invocation)
@@ -51,11 +52,16 @@ static int defaults(const struct metadata *metadata, struct config *ret_config, 
 	return 0;
 }
 
-static int load_config(struct project *project, const struct metadata *metadata, struct error *err)
+/* A fork has the Migrantfile of what it was forked from, as far as two can have it. */
+static int load_config(struct project *project, const struct definition *definition,
+		       struct error *err)
 {
+	const struct metadata *metadata = &definition->metadata;
 	_cleanup_error_ struct error ignored = ERROR_INIT;
 
 	if (config_load(metadata->directory, &project->config, &ignored) == 0) {
+		if (disks_are_forked(definition))
+			config_as_sibling(&project->config, metadata->name);
 		project->has_file = text_equal(project->config.name, metadata->name) &&
 				    text_equal(project->config.directory, metadata->directory);
 		if (project->has_file)
@@ -81,5 +87,5 @@ int named_load(struct project *project, const char *name, struct error *err)
 		return no_such(project, name, err);
 	if (domain_check_owner(&domain, getuid(), metadata->directory, err) < 0)
 		return -1;
-	return load_config(project, metadata, err);
+	return load_config(project, &domain.definition, err);
 }

@@ -46,11 +46,13 @@ char *up_what_rewind(const struct up *up)
 	return text_format("put the disk back to the snapshot '%s'", up->rewind);
 }
 
+/* A fork's origin has the state to go back to. */
 bool up_keeps(const struct up *up)
 {
 	const struct definition *definition = &up->project.domain.definition;
 
-	return !up->rewind && !snapshots_find(&definition->snapshots, SNAPSHOT_UP);
+	return !up->rewind && !disks_are_forked(definition) &&
+	       !snapshots_find(&definition->snapshots, SNAPSHOT_UP);
 }
 
 char *up_what_keep(const struct up *up)

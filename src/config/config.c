@@ -291,6 +291,24 @@ static void network_done(struct config_network *network)
 	free(network->ports);
 }
 
+static void shares_done(struct config *config)
+{
+	for (size_t i = 0; i < config->share_count; i++) {
+		free(config->shares[i].host);
+		free(config->shares[i].guest);
+	}
+	free(config->shares);
+	config->shares = NULL;
+	config->share_count = 0;
+}
+
+void config_as_sibling(struct config *config, const char *name)
+{
+	text_replace(&config->name, name);
+	shares_done(config);
+	config->network.port_count = 0;
+}
+
 void config_done(struct config *config)
 {
 	char *const texts[] = {
@@ -302,13 +320,9 @@ void config_done(struct config *config)
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		free(texts[i]);
-	for (size_t i = 0; i < config->share_count; i++) {
-		free(config->shares[i].host);
-		free(config->shares[i].guest);
-	}
+	shares_done(config);
 	for (size_t i = 0; i < config->provision_count; i++)
 		provision_done(&config->provision[i]);
-	free(config->shares);
 	free(config->provision);
 	free(config->tunnel_ports);
 	free(config->positions);

@@ -193,6 +193,12 @@ bool config_box_is_path(const struct config *config);
 /* The default name for a directory, or NULL when nothing is left of it (design: lower case, …). */
 char *config_default_name(const char *directory);
 
+/*
+ * Makes of a project's configuration that of a sandbox beside it, called @name: without shares and
+ * ports, which only one can have.
+ */
+void config_as_sibling(struct config *config, const char *name);
+
 void config_done(struct config *config);
 #define _cleanup_config_ _cleanup_(config_done)
 

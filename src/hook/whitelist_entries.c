@@ -72,7 +72,8 @@ static bool is_initrd(const char *value, const struct metadata *metadata)
 	return is_in_pool(value, "initrd-");
 }
 
-/* A box's image, or a sandbox's frozen disk. */
+/* A box's image, or the frozen disk of a sandbox: of this one or of the one that it is a fork of.
+ */
 static bool is_base(const char *value, const struct metadata *metadata)
 {
 	const char *name;

@@ -11,5 +11,6 @@ extern const char seed_identity_script[];
 extern const char seed_layer_boot[];
 extern const char seed_layer_service[];
 extern const char seed_layer_keep[];
+extern const char seed_fork[];
 
 #endif

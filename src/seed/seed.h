@@ -55,6 +55,13 @@ char *seed_identity(const struct seed *seed);
 char *seed_layer_script(void);
 
 /*
+ * The script that makes of a guest whose disk is another's one of its own: hostname, machine-id,
+ * SSH host key; for root's sh there. Its status is 0, else its last line says why not. Pure; the
+ * caller wipes and frees it, for the host key is in it.
+ */
+char *seed_fork_script(const char *name, const char *host_key, const char *host_key_public);
+
+/*
  * Makes the ISO (label cidata) with genisoimage, in memory alone. The bytes are the caller's.
  */
 MUST_CHECK int seed_iso(const struct seed *seed, void **ret_bytes, size_t *ret_length,

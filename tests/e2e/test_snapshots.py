@@ -1,4 +1,4 @@
-"""States of a sandbox to come back to, memory that waits; what a killed command leaves. One guest, in order."""
+"""States of a sandbox to come back to, memory that waits, forks; what a killed command leaves. One guest, in order."""
 
 import collections
 import json
@@ -224,11 +224,56 @@ def test_a_snapshot_whose_disk_has_gone(box):
     box.migrant("snapshot", "delete", "s1")
 
 
-def test_destroy_takes_all_of_it(box):
+@pytest.mark.parametrize("arguments, code, word", [
+    (["snaps"], 73, "already"), (["Bad"], 64, "name"), (["a", "a"], 64, "twice"), (["a", "b", "-n", "2"], 64, "one name"),
+    (["a", "-n", "1000"], 64, "at most")])
+def test_forks_that_cannot_be(box, arguments, code, word):
+    before = box.definition(), box.disks()
+    status, said = box.refused("fork", *arguments)
+    assert (status, word in said) == (code, True), said
+    assert (box.definition(), box.disks()) == before
+
+
+def test_a_fork_that_is_killed_is_taken_away(box):
+    call, _ = box.calls("snapshot", "list")
+    for number in range(300, 1500, 80):
+        box.killed(call, number, "fork", "cut")  # at the latest it ends for want of a helper that is root
+        box.migrant("destroy", "-f", "cut", check=False)
+        assert "migrant-cut" not in box.lab.host.run(*VIRSH, "list", "--all", "--name").stdout.split()
+        assert box.snapshots() == ["up", "one"]
+    box.migrant("snapshot", "restore", "one")
+
+
+KEY = "cut -d' ' -f2 /etc/ssh/ssh_host_ed25519_key.pub"
+IDENTITY = f"hostname; cat /etc/machine-id; {KEY}; cat file"
+
+
+def test_forks_are_sandboxes_of_their_own(box):
+    """Of a halted one, which is as in the snapshot 'one'; two at once."""
+    box.migrant("fork", "twin", "-n", "2")
+    assert box.status()["state"] == "shutoff"
+    found = [box.migrant("ssh", name, "-c", IDENTITY).stdout.split() for name in ("twin-1", "twin-2")]
+    assert [f[0] for f in found] == ["twin-1", "twin-2"] and [f[3] for f in found] == ["one", "one"]
+    assert len({f[1] for f in found}) == 2 and len({f[2] for f in found}) == 2
+    states = [json.loads(box.migrant("status", name, "--json").stdout) for name in ("twin-1", "twin-2")]
+    assert [s["drift"] for s in states] == [[], []] and states[0]["ip"] != states[1]["ip"]
+    assert {s["egress"] for s in states} == {"none"}
+    everything = box.migrant("global-status").stdout
+    assert all(name in everything for name in ("snaps", "twin-1", "twin-2"))
+    status, said = box.refused("fork", "new", "twin-1")
+    assert status == 73 and "already" in said
+    assert json.loads(box.migrant("status", "twin-1", "--json").stdout)["state"] == "running"
+
+
+def test_forks_outlive_their_origin(box):
     uuid = box.lab.host.run(*VIRSH, "domuuid", box.domain).stdout.strip()
-    box.migrant("destroy", "-f")
+    assert "stay" in box.migrant("destroy", "-f").stderr
+    assert uuid in box.lab.host.run("ls", POOL).stdout
+    box.migrant("destroy", "-f", "twin-1")
+    assert box.migrant("ssh", "twin-2", "-c", "sync; sudo sh -c 'echo 3 >/proc/sys/vm/drop_caches'; cat file").stdout == "one\n"
+    box.migrant("destroy", "-f", "twin-2")
     assert uuid not in box.lab.host.run("ls", POOL).stdout
-    assert "snaps" not in box.lab.host.run("ls", "/var/lib/libvirt/qemu/save").stdout
+    assert "migrant-twin" not in box.lab.host.run(*VIRSH, "list", "--all", "--name").stdout
 
 
 def test_without_a_sandbox(box):

@@ -164,6 +164,18 @@ static void test_values_are_quoted(void **state)
 	assert_non_null(strstr(text, "\n  - \"ssh-ed25519 AAAA \\\"x\\\": [y]\\truncmd: #\"\n"));
 }
 
+/* What a fork is told is three values and then the same text for all. */
+static void test_fork_script(void **state)
+{
+	static const char expected[] = "name='left'\nhost_key='-----BEGIN\n'\\''$(x)\n'\n"
+				       "host_key_public='ssh-ed25519 AAAA'\n# name, host_key";
+	_cleanup_free_ char *script =
+		seed_fork_script("left", "-----BEGIN\n'$(x)\n", "ssh-ed25519 AAAA");
+
+	(void)state;
+	assert_memory_equal(script, expected, strlen(expected));
+}
+
 static void test_iso(void **state)
 {
 	_cleanup_error_ struct error err = ERROR_INIT;
@@ -201,10 +213,15 @@ static void test_layer_scripts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),	  cmocka_unit_test(test_layer_scripts),
-		cmocka_unit_test(test_merged),	  cmocka_unit_test(test_shares),
-		cmocka_unit_test(test_meta_data), cmocka_unit_test(test_network_config),
-		cmocka_unit_test(test_refused),	  cmocka_unit_test(test_values_are_quoted),
+		cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_merged),
+		cmocka_unit_test(test_shares),
+		cmocka_unit_test(test_meta_data),
+		cmocka_unit_test(test_network_config),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_values_are_quoted),
+		cmocka_unit_test(test_fork_script),
+		cmocka_unit_test(test_layer_scripts),
 		cmocka_unit_test(test_iso),
 	};
 
