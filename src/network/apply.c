@@ -120,6 +120,18 @@ static int switch_ipv6(struct change *change, bool on, struct error *err)
 	return gateway6_open_wire(&gateway, err);
 }
 
+/* As it was made, before anything is compared with that. */
+static int restore_tunnel(struct change *change, struct error *err)
+{
+	const struct wiring wiring = wiring_of(change);
+
+	if (!change->sandbox->policy->tunnel)
+		return 0;
+	if (tunnel_link_check(change->sandbox, &change->place.pool, err) < 0)
+		return -1;
+	return tunnel_link_restore(&wiring, change->sandbox, err);
+}
+
 /* What the new rules need: a way that is there early leads nowhere yet. */
 static int open_ways(struct change *change, struct error *err)
 {
@@ -128,8 +140,7 @@ static int open_ways(struct change *change, struct error *err)
 
 	gateway_link(LINK_UPLINK, change->sandbox->uuid, uplink);
 	if (change->sandbox->policy->tunnel &&
-	    (tunnel_link_check(change->sandbox, &change->place.pool, err) < 0 ||
-	     uplink_open(&wiring, uplink, change->sandbox->policy, err) < 0))
+	    uplink_open(&wiring, uplink, change->sandbox->policy, err) < 0)
 		return -1;
 	if (change->sandbox->policy->ipv6 && switch_ipv6(change, true, err) < 0)
 		return -1;
@@ -181,7 +192,7 @@ int gateway_apply(const struct sandbox *sandbox, struct error *err)
 	bool links_whole = false;
 
 	if (open_gateway(&change, err) < 0 || look_around(&change, err) < 0 ||
-	    render(&change, err) < 0 ||
+	    render(&change, err) < 0 || restore_tunnel(&change, err) < 0 ||
 	    gateway_links_whole(sandbox->name, sandbox->directory, &links_whole, err) < 0 ||
 	    open_ways(&change, err) < 0 || load(&change, err) < 0 || prune_ways(&change, err) < 0 ||
 	    restart_dnsmasq(&change, err) < 0)

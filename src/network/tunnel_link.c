@@ -176,7 +176,8 @@ static int open_family(const struct wiring *wiring, const struct sandbox *sandbo
 	return add_routes(wiring, sandbox, link, family, err);
 }
 
-int tunnel_link_open(const struct wiring *wiring, const struct sandbox *sandbox, struct error *err)
+int tunnel_link_restore(const struct wiring *wiring, const struct sandbox *sandbox,
+			struct error *err)
 {
 	char name[IFNAMSIZ];
 	bool found = false;
@@ -186,8 +187,22 @@ int tunnel_link_open(const struct wiring *wiring, const struct sandbox *sandbox,
 	if (link_find(wiring->inside, name, &link, &found, err) < 0 ||
 	    (!found && make(wiring, sandbox, name, err) < 0) ||
 	    link_get(wiring->inside, name, &link, err) < 0 ||
-	    wiring_bring_up(wiring->inside, &link, err) < 0 ||
-	    open_family(wiring, sandbox, &link, AF_INET, err) < 0)
+	    wiring_bring_up(wiring->inside, &link, err) < 0)
 		return -1;
-	return sandbox->policy->ipv6 ? open_family(wiring, sandbox, &link, AF_INET6, err) : 0;
+	return open_family(wiring, sandbox, &link, AF_INET, err);
+}
+
+int tunnel_link_open(const struct wiring *wiring, const struct sandbox *sandbox, struct error *err)
+{
+	char name[IFNAMSIZ];
+	struct link link;
+
+	gateway_link(TUNNEL_LINK, sandbox->uuid, name);
+	if (tunnel_link_restore(wiring, sandbox, err) < 0)
+		return -1;
+	if (!sandbox->policy->ipv6)
+		return 0;
+	return link_get(wiring->inside, name, &link, err) < 0
+		       ? -1
+		       : open_family(wiring, sandbox, &link, AF_INET6, err);
 }

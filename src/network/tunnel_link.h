@@ -15,9 +15,11 @@ MUST_CHECK int tunnel_link_check(const struct sandbox *sandbox, const struct pre
 				 struct error *err);
 
 /*
- * Makes it unless it is there, and gives it the addresses and routes that the policy lets it have.
- * EX_UNAVAILABLE without WireGuard, EX_OSERR.
+ * Makes it unless it is there, and gives it the addresses and routes of IPv4 again; and then those
+ * of IPv6, if the policy lets it have them. EX_UNAVAILABLE without WireGuard, EX_OSERR.
  */
+MUST_CHECK int tunnel_link_restore(const struct wiring *wiring, const struct sandbox *sandbox,
+				   struct error *err);
 MUST_CHECK int tunnel_link_open(const struct wiring *wiring, const struct sandbox *sandbox,
 				struct error *err);
 

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from scapy.all import ICMP, IP, Ether, ICMPv6NIQueryNOOP, IPv6
 
-from conftest import GATEWAY, GUEST, GUEST6, GUEST_MAC, HERE, Sandbox, probe, send_frames
+from conftest import GATEWAY, GATEWAY6, GUEST, GUEST6, GUEST_MAC, HERE, Sandbox, probe, send_frames
 from keeping import Talk, service
 from lab import INTERNET, LAN_HOST, LAN_PEER, WAN_ROUTER, WAN_ROUTER6, WEB, WEB6, Machine, differences, stop
 from test_services import ask
@@ -117,6 +117,9 @@ def test_exceptions(lab, peer):
 def test_exceptions_come_and_go(lab, peer):
     with tunneled(lab, peer) as sandbox:
         assert probe(sandbox.guest, f"tcp {LAN_PEER} 80")[f"tcp {LAN_PEER} 80"] == "Connection refused"
+        sandbox.inside("ip", "link", "del", sandbox.link)  # it is made again with another policy, too
+        sandbox.apply({"allow": ALLOW})
+        assert (source(sandbox, LAN_PEER), verify(lab)) == (LAN_HOST, [])
         sandbox.apply({"allow": ALLOW, "ipv6": "nat"})
         assert (source(sandbox, LAN_PEER), verify(lab)) == (LAN_HOST, [])
         assert sandbox.record()["uplink"] == "mgu" + sandbox.uuid[:8]
@@ -135,14 +138,17 @@ def test_exceptions_come_and_go(lab, peer):
 
 
 @pytest.mark.parametrize("grant, place, address", [
-    (f"lan {WEB} tcp/81", WEB, WEB), ("forward tcp/9000 to 1.1.1.1:81 via tunnel", GATEWAY, "1.1.1.1")])
+    (f"lan {WEB} tcp/81", WEB, WEB), ("forward tcp/9000 to 1.1.1.1:81 via tunnel", GATEWAY, "1.1.1.1"),
+    (f"lan {WEB6} tcp/81", WEB6, WEB6), (f"forward tcp/9000 to [{WEB6}]:81 via tunnel", GATEWAY6, WEB6)])
 def test_what_is_withdrawn_does_not_go_on_another_way(lab, peer, grant, place, address):
     """The Internet is open through the tunnel: a connection that was allowed outside, or by a port, is cut all the same."""
-    with service(lab.internet, "echo", 81, address=address), tunneled(lab, peer, policy={"allow": [grant]}) as sandbox:
-        with Talk(sandbox.guest, "talk", place, "9000" if place == GATEWAY else "81") as talk:
+    policy = {"ipv6": "nat"} if ":" in address else {}
+    end = ("ip6" if policy else "ip") + f" daddr {address} tcp flags & (fin | rst) != 0 accept"
+    with service(lab.internet, "echo", 81, address=address), tunneled(lab, peer, policy=policy | {"allow": [grant]}) as sandbox:
+        with Talk(sandbox.guest, "talk", place, "81" if place == address else "9000") as talk:
             assert talk.say("one") == "one"
-            with Leaks(lab, f"ip saddr 5.9.1.2 ip daddr {address} tcp flags & (fin | rst) != 0 accept") as leaks:
-                sandbox.apply({})
+            with Leaks(lab, end) as leaks:
+                sandbox.apply(policy)
                 assert talk.say("two") == "closed"
                 assert leaks.all() == ""
 
@@ -186,6 +192,22 @@ class Plain(Tunneled):
         return Sandbox.hook(self, *arguments, **options)
 
     close = Sandbox.down
+
+
+def test_segments_fit_in_ipv6(lab, peer):
+    """Also those of a peer that believes its link to be larger."""
+    counters = "table inet mss { counter fits { }; chain c { type filter hook input priority 0; meta nfproto ipv6 " \
+               "tcp flags & (syn | rst) == syn tcp option maxseg size 1360 counter name fits; }; }"
+    lab.internet.run("ip", "link", "set", peer.link, "mtu", "1500")
+    try:
+        with tunneled(lab, peer, policy={"ipv6": "nat"}) as sandbox:
+            for machine in (lab.internet, sandbox.guest):
+                machine.run("nft", "-f", "-", input=counters)
+            assert source(sandbox, f"[{WEB6}]") == peer.client()[1]
+            for machine in (lab.internet, sandbox.guest):
+                assert "packets 0 " not in machine.run("nft", "list", "counters", "table", "inet", "mss").stdout
+    finally:
+        lab.internet.sh(f"ip link set {peer.link} mtu 1420; nft delete table inet mss")
 
 
 @contextlib.contextmanager
