@@ -67,7 +67,14 @@ int gateway_is_cut(const char *name, bool *ret_cut, struct error *err)
 	_cleanup_netns_ struct netns_scope scope = NETNS_SCOPE_INIT;
 	_cleanup_free_ char *rules = NULL;
 
-	if (enter(name, &scope, err) < 0 || nft_list("ruleset", &rules, err) < 0)
+	*ret_cut = false;
+	if (enter(name, &scope, err) < 0) {
+		if (err->code != EX_NOINPUT)
+			return -1;
+		error_done(err); /* a namespace that is gone is told as that */
+		return 0;
+	}
+	if (nft_list("ruleset", &rules, err) < 0)
 		return -1;
 	*ret_cut = strstr(rules, TABLE " {");
 	return 0;
