@@ -1,4 +1,4 @@
-"""How a guest stands aside from its disk while that is copied (templates/seed/layer-keep.sh), played in a mount namespace."""
+"""How a guest stands aside from its disk while that is copied, and how one that starts from it becomes another: the scripts, played in a mount namespace."""
 
 import pathlib
 import subprocess
@@ -51,6 +51,59 @@ tail -n 1 /var/log/app/app.log >>"$work/said"
 ls -A /run >>"$work/said"
 for name in before aside after texts said complaints; do echo "=== $name"; cat "$work/$name"; done
 """
+
+
+# A guest on its first boot from a layer; the seed is a device there.
+FIRST_BOOT = r"""
+set -e
+work=$1
+mount -t tmpfs tmpfs "$work"
+for d in /etc /usr/local; do
+    mkdir -p "$work/upper$d" "$work/work$d"
+    mount -t overlay overlay -o "lowerdir=$d,upperdir=$work/upper$d,workdir=$work/work$d" "$d"
+done
+wanted=/etc/systemd/system/sysinit.target.wants
+mkdir -p /usr/local/lib/migrant $wanted
+touch /usr/local/lib/migrant/layer-boot /etc/systemd/system/migrant-layer.service
+ln -s ../migrant-layer.service $wanted/
+rm -rf /etc/hostname /etc/hosts /etc/ssh/ssh_host_*
+echo localhost >/etc/hostname
+printf '127.0.0.1 localhost\n127.0.1.1 first first\n::1 localhost\n' >/etc/hosts
+device=$(losetup -f --show "$2")
+sed "s|^seed=/dev/vdb$|seed=$device|" "$3" >"$work/boot"
+sh "$work/boot" || status=$?
+losetup -d "$device"
+echo "${status:-0}"
+hostname
+cat /etc/hostname /etc/hosts
+find /usr/local/lib/migrant /etc/systemd/system/migrant-layer.service $wanted/migrant-layer.service ! -type d 2>/dev/null || true
+cd /etc/ssh
+for key in ssh_host_*; do [ ! -e "$key" ] || stat -c '%a %n' "$key"; done
+"""
+
+
+def first_boot(tmp_path, seed):
+    script, work = tmp_path / "boot.sh", tmp_path / "work"
+    script.write_text(FIRST_BOOT)
+    work.mkdir()
+    boot = GOLDEN.parent.parent.parent / "templates/seed/layer-boot.sh"
+    done = subprocess.run(["unshare", "-m", "-u", "--propagation", "private", "sh", script, work, seed, boot],
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()
+
+
+def test_who_starts_from_a_layer_becomes_another(tmp_path):
+    assert first_boot(tmp_path, GOLDEN / "identity") == [
+        "0", "claude", "claude", "127.0.0.1 localhost", "::1 localhost", "127.0.1.1 claude claude",
+        "600 ssh_host_ed25519_key", "644 ssh_host_ed25519_key.pub"]
+
+
+def test_a_device_without_an_identity_is_not_run(tmp_path):
+    seed = tmp_path / "seed"
+    seed.write_bytes(b"echo ran >/etc/hostname\n".ljust(512))
+    found = first_boot(tmp_path, seed)
+    assert found[0] == "1" and "localhost" in found and "ran" not in found
 
 
 def play(tmp_path, ending):
