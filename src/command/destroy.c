@@ -16,6 +16,7 @@
 #include "command/shares.h"
 #include "command/stored.h"
 #include "command/volumes.h"
+#include "layer/layer.h"
 #include "provision/ssh_config.h"
 
 static int ask(const struct project *project, const struct stored_list *images, struct error *err)
@@ -47,6 +48,28 @@ static int check_nothing_left(const struct project *project, virStoragePoolPtr p
 		return error_set(err, EX_SOFTWARE, "%d volumes of it are still in the pool",
 				 volumes - (int)kept);
 	return left ? error_set(err, EX_SOFTWARE, "%s is still there", left) : 0;
+}
+
+/* What its first start has made, or started from, is there for the next one. */
+static void say_layer(const struct project *project)
+{
+	_cleanup_pool_ virStoragePoolPtr pool = NULL;
+	_cleanup_layer_list_ struct layer_list list = {0};
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+
+	if (pool_open(project->connection, &pool, &ignored) < 0 ||
+	    layer_list_load(pool, &list, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < list.count; i++) {
+		const struct layer *layer = &list.items[i];
+		_cleanup_free_ char *path = pool_path(layer->volume);
+
+		if (text_equal(path, project->domain.definition.base) ||
+		    text_equal(layer->directory, project->config.directory))
+			log_info("the layer %.12s stays (%llu MiB) for 'migrant up' to start from; "
+				 "'migrant storage --prune' deletes it",
+				 layer->key, (unsigned long long)layer->stored >> 20);
+	}
 }
 
 int destroy_sandbox(struct project *project, unsigned int *ret_kept, struct error *err)
@@ -83,6 +106,7 @@ static int destroy(struct project *project, bool keeps_images, struct error *err
 	if (kept)
 		log_info("%u of its disks stay%s for the sandboxes that were forked from it", kept,
 			 kept == 1 ? "s" : "");
+	say_layer(project);
 	log_step("%s: destroyed, nothing of it is left%s", project->config.name,
 		 keeps_images ? " but its shares" : "");
 	return 0;

@@ -101,6 +101,7 @@ static int run(const struct invocation *invocation, struct error *err)
 	_cleanup_up_ struct up up = UP_INIT;
 
 	up_begin(&up, invocation);
+	up.ignores_layer = option_flag(invocation, "fresh");
 	/* A mistake in the Migrantfile reads the same whatever command finds it. */
 	if (up_look(&up, err) < 0)
 		return err->place ? -1 : error_prefix(err, "'migrant up' would stop");
@@ -113,6 +114,7 @@ static int run(const struct invocation *invocation, struct error *err)
 }
 
 static const struct option options[] = {
+	{0, "fresh", OPTION_FLAG, NULL, "what `up --fresh` would do"},
 	{0, "json", OPTION_FLAG, NULL, "print one JSON document"},
 	{0},
 };

@@ -1,6 +1,6 @@
 /*
- * `migrant storage`: the images of shares outlive their sandboxes, so there has to be a place where
- * they are all seen, and a way to get rid of those that nobody needs.
+ * `migrant storage`: images of shares and layers outlive their sandboxes, so there has to be a
+ * place where they are all seen, and a way to get rid of those that nobody needs.
  */
 #include <inttypes.h>
 #include <json-c/json.h>
@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "command/ask.h"
+#include "command/layers.h"
 #include "command/print.h"
 #include "command/stored.h"
 #include "share/share.h"
@@ -37,7 +38,7 @@ static json_object *image_json(const struct stored *image)
 	return object;
 }
 
-static int print_json(const struct stored_list *images)
+static int print_json(const struct stored_list *images, const struct layers *layers)
 {
 	json_object *root = json_object_new_object();
 	json_object *list = json_object_new_array();
@@ -46,6 +47,7 @@ static int print_json(const struct stored_list *images)
 	for (size_t i = 0; i < images->count; i++)
 		json_object_array_add(list, image_json(&images->items[i]));
 	add(root, "images", list);
+	add(root, "layers", layers_json(layers));
 	add(root, "free_bytes",
 	    statvfs(STORED_DIR, &status) == 0
 		    ? json_object_new_uint64((uint64_t)status.f_bavail * status.f_frsize)
@@ -64,11 +66,11 @@ static const char *state_of(const struct stored *image)
 	return image->orphan ? "project gone" : "kept";
 }
 
-static int print_table(const struct stored_list *images)
+static void print_images(const struct stored_list *images)
 {
 	if (images->count == 0) {
 		puts("no images of shares");
-		return 0;
+		return;
 	}
 	printf("%-18s %10s %10s  %-10s  %-12s  %s\n", "ID", "MIB", "ON DISK", "CREATED", "STATE",
 	       "SHARE");
@@ -81,6 +83,12 @@ static int print_table(const struct stored_list *images)
 		       image->size >> 20, image->allocated >> 20, image->created, state_of(image),
 		       shown);
 	}
+}
+
+static int print_table(const struct stored_list *images, const struct layers *layers)
+{
+	print_images(images);
+	layers_print(layers);
 	return 0;
 }
 
@@ -130,6 +138,26 @@ static int prune(const struct invocation *invocation, const struct stored_list *
 	return delete_asked(invocation, &gone, "migrant storage --prune -f", err);
 }
 
+static int prune_layers(const struct invocation *invocation, const struct layers *layers,
+			struct error *err)
+{
+	size_t count = layers_count_needless(layers);
+	_cleanup_free_ char *question = NULL;
+	int answer = 1;
+
+	if (count == 0) {
+		log_step("no layer is without a user");
+		return 0;
+	}
+	layers_say_needless(layers);
+	question = text_format("Delete %zu layer%s? The next 'up' from these inputs takes its "
+			       "full time again.",
+			       count, count == 1 ? "" : "s");
+	if (!option_flag(invocation, "force"))
+		answer = ask_user(question, "migrant storage --prune -f", err);
+	return answer <= 0 ? answer : layers_prune(layers, err);
+}
+
 static int delete_one(const struct invocation *invocation, const struct stored_list *images,
 		      const char *id, struct error *err)
 {
@@ -165,14 +193,36 @@ static int check_usage(const struct invocation *invocation, struct error *err)
 {
 	const char *adopted = option_text(invocation, "adopt");
 	const char *deleted = option_text(invocation, "delete");
-	int acts = option_flag(invocation, "prune") + (adopted != NULL) + (deleted != NULL);
+	int acts = option_flag(invocation, "prune") + option_flag(invocation, "verify") +
+		   (adopted != NULL) + (deleted != NULL);
 
 	if (acts > 1 || (acts && option_flag(invocation, "json"))) {
 		error_set(err, EX_USAGE,
-			  "--json, --prune, --adopt and --delete exclude each other");
+			  "--json, --prune, --verify, --adopt and --delete exclude each other");
 		return error_hint(err, "migrant storage --help");
 	}
 	return check_id(adopted, err) < 0 ? -1 : check_id(deleted, err);
+}
+
+static int list_or_prune(const struct invocation *invocation, struct error *err)
+{
+	_cleanup_stored_ struct stored_list images = {0};
+	_cleanup_layers_ struct layers layers = {0};
+
+	if (stored_load(&images, err) < 0 || layers_load(&layers, err) < 0)
+		return -1;
+	if (option_flag(invocation, "json"))
+		return print_json(&images, &layers);
+	if (!option_flag(invocation, "prune"))
+		return print_table(&images, &layers);
+	return prune(invocation, &images, err) < 0 ? -1 : prune_layers(invocation, &layers, err);
+}
+
+static int verify(struct error *err)
+{
+	_cleanup_layers_ struct layers layers = {0};
+
+	return layers_load(&layers, err) < 0 ? -1 : layers_verify(&layers, err);
 }
 
 static int run(const struct invocation *invocation, struct error *err)
@@ -185,18 +235,20 @@ static int run(const struct invocation *invocation, struct error *err)
 		return -1;
 	if (adopted)
 		return adopt(invocation, adopted, err);
+	if (option_flag(invocation, "verify"))
+		return verify(err);
+	if (!deleted)
+		return list_or_prune(invocation, err);
 	if (stored_load(&images, err) < 0)
 		return -1;
-	if (deleted)
-		return delete_one(invocation, &images, deleted, err);
-	if (option_flag(invocation, "prune"))
-		return prune(invocation, &images, err);
-	return option_flag(invocation, "json") ? print_json(&images) : print_table(&images);
+	return delete_one(invocation, &images, deleted, err);
 }
 
 static const struct option options[] = {
 	{0, "json", OPTION_FLAG, NULL, "print one JSON document"},
-	{0, "prune", OPTION_FLAG, NULL, "delete the images whose project is gone"},
+	{0, "prune", OPTION_FLAG, NULL,
+	 "delete the images whose project is gone, and the layers that no sandbox lies over"},
+	{0, "verify", OPTION_FLAG, NULL, "compare the layers' content with their digests"},
 	{0, "adopt", OPTION_TEXT, "ID", "give an image to the project here"},
 	{0, "delete", OPTION_TEXT, "ID", "delete one image"},
 	{'f', "force", OPTION_FLAG, NULL, "do not ask"},
@@ -206,11 +258,12 @@ static const struct option options[] = {
 const struct command command_storage = {
 	.name = "storage",
 	.group = "images",
-	.summary = "list the images of shares, delete those that nobody needs",
+	.summary = "list images of shares and layers, delete those that nobody needs",
 	.example = "migrant storage",
 	.details =
 		"Images outlive their sandboxes: 'migrant destroy --shares' deletes those of one "
-		"project.\nRoot sees those of all users.\n",
+		"project.\nRoot sees those of all users. Layers are what first starts have made, "
+		"for later sandboxes\nto start from.\n",
 	.options = options,
 	.run = run,
 };

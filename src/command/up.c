@@ -73,7 +73,7 @@ static bool wants_answer(const struct up *up)
 
 static bool wants_provision(const struct up *up)
 {
-	if (up->project.config.provision_count == 0)
+	if (up->project.config.provision_count == 0 || up->layer.key)
 		return false;
 	return up->provision == UP_PROVISION_ALWAYS ||
 	       (up->provision == UP_PROVISION_FIRST && up->fresh);
@@ -108,6 +108,11 @@ static char *what_claim(const struct up *up)
 
 static char *what_disk(const struct up *up)
 {
+	if (up->layer.key)
+		return text_format("make an overlay of at most %llu MiB over the layer %.12s of "
+				   "%s (made in %s): it is provisioned already",
+				   (unsigned long long)(up->project.config.disk >> 20),
+				   up->layer.key, up->layer.created, up->layer.directory);
 	return text_format("make an overlay of at most %llu MiB over %s in the pool '" POOL_NAME
 			   "'",
 			   (unsigned long long)(up->project.config.disk >> 20), up->box.image);
@@ -137,6 +142,9 @@ static char *what_keys(const struct up *up)
 
 static char *what_seed(const struct up *up)
 {
+	if (up->layer.key)
+		return text_dup("store the seed: host name and host key, what else there is of "
+				"its own the guest makes itself");
 	return text_format("store the seed for cloud-init: user '%s', keys, network%s",
 			   up->project.config.user,
 			   up->project.config.cloud_init ? ", your cloud-init.yml" : "");
@@ -206,6 +214,7 @@ const struct up_step up_steps[] = {
 	{STEP("policy",    NULL,            NULL,            up_policy,        NULL)},
 	{STEP("tunnel",    NULL,            NULL,            up_tunnel,        NULL)},
 	{STEP("box",       NULL,            is_started_anew, up_box,           NULL)},
+	{STEP("inputs",    NULL,            is_started_anew, up_find_layer,    NULL)},
 	{STEP("preflight", NULL,            is_started_anew, up_preflight,     NULL)},
 	{STEP("ports",     NULL,            is_started_anew, up_ports,         NULL)},
 	{STEP("shares",    NULL,            needs_folders,   up_look_shares,   NULL)},
@@ -241,6 +250,7 @@ const struct up_step up_steps[] = {
 	 .settles = true},
 	{STEP("provision", what_provision,  wants_provision, up_run_provision, NULL),
 	 .message = "provisioning"},
+	{STEP("layer",     up_what_layer,   up_may_make_layer, up_make_layer,  NULL)},
 	{STEP("keep",      up_what_keep,    up_keeps,        up_keep,          NULL)},
 	{STEP("post-up",   what_post_up,    has_hooks,       up_post_up,       NULL)},
 	{.name = NULL},
@@ -269,6 +279,10 @@ void up_done(struct up *up)
 	free(up->key);
 	free(up->public_key);
 	free_list(up->folders);
+	layer_done(&up->layer);
+	layer_inputs_done(&up->inputs);
+	free(up->layer_key);
+	free(up->no_layer);
 	box_done(&up->box);
 	cleanup_pool(&up->pool);
 	project_done(&up->project);
@@ -354,12 +368,14 @@ static int run(const struct invocation *invocation, struct error *err)
 	up.timeout = (unsigned int)option_number(invocation, "timeout", UP_SECONDS);
 	up.provision = up_provision_of(invocation);
 	up.waits_for_handshake = option_switch(invocation, "handshake", true);
+	up.ignores_layer = option_flag(invocation, "fresh");
 	return up_run(&up, err);
 }
 
 static const struct option options[] = {
 	{0, "provision", OPTION_SWITCH, NULL, "provision also (or not) beyond the first start"},
 	{0, "handshake", OPTION_SWITCH, NULL, "wait (or do not) for the tunnel's peer to answer"},
+	{0, "fresh", OPTION_FLAG, NULL, "start from the box, not from a layer, and make that anew"},
 	{0, "timeout", OPTION_NUMBER, "S", "seconds to wait for the guest (600)"},
 	{0},
 };
@@ -373,6 +389,8 @@ const struct command command_up = {
 	.summary = "make and start the sandbox",
 	.example = "migrant up --no-provision",
 	.details = "A sandbox that runs already is fine. 'migrant plan' shows the steps.\n"
+		   "What the first one has made is kept as a layer: the next sandbox with the same "
+		   "inputs\nstarts from it, provisioned.\n"
 		   "Ctrl-C undoes what was done and exits with 130.\n",
 	.options = options,
 	.run = run,

@@ -8,6 +8,7 @@
 #include "command/project.h"
 #include "domain/accel.h"
 #include "domain/streams.h"
+#include "layer/layer.h"
 #include "tunnel/wireguard.h"
 
 enum up_provision { UP_PROVISION_FIRST, UP_PROVISION_NEVER, UP_PROVISION_ALWAYS };
@@ -34,6 +35,12 @@ struct up {
 
 	struct wireguard *wireguard; /* the tunnel's file; NULL: no tunnel */
 	struct tunnel tunnel;	     /* its public facts */
+
+	bool ignores_layer;	    /* --fresh */
+	struct layer_inputs inputs; /* what its layer is made from … */
+	char *layer_key;	    /* … and their key; NULL: nothing to keep or to start from */
+	struct layer layer;	    /* the one that it starts from; empty: none */
+	char *no_layer;		    /* why it starts from none */
 
 	enum domain_accel accel;
 	char *key, *public_key;
@@ -125,6 +132,12 @@ int up_folders_undo(struct up *up, struct error *err);
 int up_mount_shares(struct up *up, struct error *err);
 char *up_what_folders(const struct up *up);
 char *up_what_shares(const struct up *up);
+
+/* Layers (up_layer.c). */
+int up_find_layer(struct up *up, struct error *err);
+int up_make_layer(struct up *up, struct error *err);
+bool up_may_make_layer(const struct up *up);
+char *up_what_layer(const struct up *up);
 
 /* The tunnel (up_tunnel.c). */
 int up_tunnel(struct up *up, struct error *err);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "box/tree.h"
 #include "command/helper.h"
 #include "command/policy_from_config.h"
 #include "command/shares.h"
@@ -118,6 +119,8 @@ static int define(struct up *up, bool with_seed, struct error *err)
 		.layers = (const char *const *)from->layers,
 		.base = from->base,
 		.base_format = from->base_format,
+		.below = from->below,
+		.below_format = from->below_format,
 		.seed = with_seed ? seed : NULL,
 	};
 	_cleanup_free_ char *xml = NULL;
@@ -163,12 +166,16 @@ int up_claim_undo(struct up *up, struct error *err)
 
 int up_disk(struct up *up, struct error *err)
 {
+	const struct definition *from = definition_of(up);
 	const char *uuid = metadata_of(up)->uuid;
 	_cleanup_free_ char *name = sandbox_volume_name(VOLUME_DISK, uuid);
 
 	if (sandbox_volume_delete(up->pool, VOLUME_DISK, uuid, err) < 0)
 		return -1;
-	if (pool_make_overlay(up->pool, name, up->box.image, up->box.format,
+	if (up->layer.key)
+		log_info("it starts from the layer of %s, made in %s", up->layer.created,
+			 up->layer.directory);
+	if (pool_make_overlay(up->pool, name, tree_volume_of(from->base), from->base_format,
 			      up->project.config.disk, err) < 0)
 		return error_prefix(err, "cannot make the sandbox's disk");
 	return 0;
@@ -323,6 +330,13 @@ static int make_seed(struct up *up, void **ret_iso, size_t *ret_length, struct e
 	if (path && file_read(AT_FDCWD, path, USER_DATA_MAX, &user_data, NULL, err) < 0)
 		return -1;
 	seed.user_data = user_data;
+	if (up->layer.key) {
+		char *script = seed_identity(&seed);
+
+		*ret_length = strlen(script);
+		*ret_iso = script;
+		return 0;
+	}
 	return seed_iso(&seed, ret_iso, ret_length, err);
 }
 

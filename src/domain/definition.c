@@ -26,6 +26,8 @@ void definition_done(struct definition *definition)
 	free_list(definition->layers);
 	free(definition->base);
 	free(definition->base_format);
+	free(definition->below);
+	free(definition->below_format);
 	free(definition->kernel);
 	free(definition->initrd);
 	free(definition->cmdline);
@@ -82,6 +84,15 @@ static char *attribute(const xmlNode *node, const char *name)
 	return text;
 }
 
+/* A layer with the image below it stands where else the image does. */
+static void read_layer(struct definition *definition, char **layer)
+{
+	definition->below = take_ptr(definition->base);
+	definition->below_format = take_ptr(definition->base_format);
+	definition->base = take_ptr(*layer);
+	definition->base_format = text_dup("qcow2");
+}
+
 /* What lies below the disk: frozen ones of sandboxes, and at the bottom the base. */
 static int read_chain(const xmlNode *disk, struct definition *definition, struct error *err)
 {
@@ -100,6 +111,8 @@ static int read_chain(const xmlNode *disk, struct definition *definition, struct
 		definition->base = attribute(child(store, "source"), "file");
 		definition->base_format = attribute(child(store, "format"), "type");
 	}
+	if (count >= 2 && disk_is_layer(definition->layers[count - 2]))
+		read_layer(definition, &definition->layers[count - 2]);
 	return 0;
 }
 
@@ -171,6 +184,8 @@ static xmlDocPtr new_parts(const struct definition *definition)
 					     .layers = (const char *const *)definition->layers,
 					     .base = definition->base,
 					     .base_format = definition->base_format,
+					     .below = definition->below,
+					     .below_format = definition->below_format,
 				     });
 	snapshots_write(&definition->snapshots, writer);
 	xml_end(writer);

@@ -15,7 +15,8 @@ struct definition {
 	struct snapshots snapshots;
 	char *disk;    /* path of the volume that the guest writes to */
 	char **layers; /* paths of the frozen ones below it, topmost first; NULL-terminated */
-	char *base, *base_format;	 /* path and format of what lies at the bottom */
+	char *base, *base_format;	 /* path and format of a box's image, or of a layer … */
+	char *below, *below_format;	 /* … and then of the image below that; else NULL */
 	char *kernel, *initrd, *cmdline; /* NULL: none */
 	bool uefi;
 	bool nested; /* the guest sees the processor's virtualisation */

@@ -25,9 +25,9 @@ static void open_backing(xmlTextWriterPtr writer, const char *file, const char *
 }
 
 /*
- * The base is shared by all sandboxes of its box and belongs to root, and so do frozen disks, which
- * forks share. Without the seclabel libvirt would give them to QEMU's user, and a guest that broke
- * into its QEMU could change them for all others.
+ * The base is shared by all sandboxes of its box or layer and belongs to root, and so do frozen
+ * disks, which forks share. Without the seclabel libvirt would give them to QEMU's user, and a
+ * guest that broke into its QEMU could change them for all others.
  */
 void devices_write_source(xmlTextWriterPtr writer, const struct disk_source *source)
 {
@@ -37,6 +37,10 @@ void devices_write_source(xmlTextWriterPtr writer, const struct disk_source *sou
 	for (const char *const *layer = source->layers; layer && *layer; layer++, depth++)
 		open_backing(writer, *layer, "qcow2");
 	open_backing(writer, source->base, source->base_format);
+	if (source->below) {
+		open_backing(writer, source->below, source->below_format);
+		depth++;
+	}
 	xml_empty(writer, "backingStore", NULL, NULL);
 	while (depth--)
 		xml_end(writer);
@@ -66,6 +70,8 @@ static void write_disk(xmlTextWriterPtr writer, const struct domain_spec *spec)
 					     .layers = spec->layers,
 					     .base = spec->base,
 					     .base_format = spec->base_format,
+					     .below = spec->below,
+					     .below_format = spec->below_format,
 				     });
 	write_target(writer, DOMAIN_DISK_TARGET);
 	xml_end(writer);

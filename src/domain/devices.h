@@ -16,6 +16,7 @@ struct disk_source {
 	const char *disk;
 	const char *const *layers; /* topmost first, NULL-terminated; NULL: none */
 	const char *base, *base_format;
+	const char *below, *below_format; /* what a layer as base lies over, or NULL */
 };
 void devices_write_source(xmlTextWriterPtr writer, const struct disk_source *source);
 

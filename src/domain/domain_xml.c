@@ -179,6 +179,8 @@ static int check_spec(const struct domain_spec *spec, struct error *err)
 		{"disk", spec->disk},
 		{"base image", spec->base},
 		{"base image's format", spec->base_format},
+		{"box's image", spec->below},
+		{"box's image's format", spec->below_format},
 		{"seed", spec->seed},
 	};
 

@@ -29,7 +29,8 @@ struct domain_spec {
 	const struct snapshots *snapshots;     /* NULL: none */
 	const char *disk;		       /* path of the qcow2 overlay */
 	const char *const *layers;	       /* paths of frozen ones below it, or NULL */
-	const char *base, *base_format;	       /* path and format of what it lies over */
+	const char *base, *base_format;	       /* path and format of what it lies over … */
+	const char *below, *below_format;      /* … and, of a layer, what that lies over */
 	const char *seed;		       /* path of the seed's ISO, or NULL */
 };
 

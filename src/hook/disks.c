@@ -10,6 +10,21 @@
 #define PREFIX "disk-"
 #define SUFFIX ".qcow2"
 
+#define LAYER	    "/var/lib/libvirt/images/migrant/layer-"
+#define HEX	    "0123456789abcdef"
+#define KEY_LENGTH  64
+#define NAME_LENGTH (KEY_LENGTH + 1 + 16) /* the key, '-', random digits */
+
+bool disk_is_layer(const char *path)
+{
+	const char *key = path + strlen(LAYER);
+
+	return text_starts(path, LAYER) && strspn(key, HEX) == KEY_LENGTH &&
+	       key[KEY_LENGTH] == '-' &&
+	       strspn(key + KEY_LENGTH + 1, HEX) == NAME_LENGTH - KEY_LENGTH - 1 &&
+	       text_equal(key + NAME_LENGTH, SUFFIX);
+}
+
 bool disk_name_parse(const char *name, const char *uuid, uint64_t *ret_number)
 {
 	const char *own = name + strlen(PREFIX);

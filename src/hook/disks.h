@@ -10,8 +10,11 @@
 
 #define DISK_NUMBER_MAX 999999
 
-/* How many frozen disks may lie between a sandbox's disk and its base. */
+/* How many frozen disks, and a layer, may lie between a sandbox's disk and the box's image. */
 #define DISK_LAYERS_MAX 24
+
+/* True for the pool's path of a layer: layer-KEY-RANDOM.qcow2. */
+bool disk_is_layer(const char *path);
 
 /*
  * True when @name is that of a disk of sandbox @uuid (NULL: of any). *ret_number (optional) is its

@@ -167,12 +167,12 @@ static int check_format(const xmlNode *disk, struct error *err)
 	return 0;
 }
 
-/* The same of a sandbox's disk that lies below another. */
+/* The same of a sandbox's disk or a layer that lies below another. */
 static int check_backing(const xmlNode *backing, struct error *err)
 {
 	const char *file = child_attribute(backing, "source", "file");
 
-	if (text_starts(file, POOL_DISKS) &&
+	if ((text_starts(file, POOL_DISKS) || disk_is_layer(file)) &&
 	    !text_equal(child_attribute(backing, "format", "type"), "qcow2"))
 		return refuse(CHAIN "/format@type", err);
 	return 0;

@@ -72,14 +72,13 @@ static bool is_initrd(const char *value, const struct metadata *metadata)
 	return is_in_pool(value, "initrd-");
 }
 
-/* A box's image, or the frozen disk of a sandbox: of this one or of the one that it is a fork of.
- */
+/* A box's image, a layer over it, or the frozen disk of a sandbox: its own, or its origin's. */
 static bool is_base(const char *value, const struct metadata *metadata)
 {
 	const char *name;
 
 	(void)metadata;
-	return is_in_pool(value, "base-") ||
+	return is_in_pool(value, "base-") || disk_is_layer(value) ||
 	       (is_file_in(value, POOL, &name) && disk_name_parse(name, NULL, NULL));
 }
 

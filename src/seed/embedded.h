@@ -12,5 +12,6 @@ extern const char seed_layer_boot[];
 extern const char seed_layer_service[];
 extern const char seed_layer_keep[];
 extern const char seed_fork[];
+extern const char seed_renew[];
 
 #endif

@@ -39,3 +39,13 @@ char *seed_layer_script(void)
 	strbuf_add_text(&out, seed_layer_keep);
 	return strbuf_take(&out);
 }
+
+char *seed_renew_script(const char *host_key, const char *host_key_public)
+{
+	struct strbuf out = STRBUF_INIT;
+
+	add_variable(&out, "host_key", host_key);
+	add_variable(&out, "host_key_public", host_key_public);
+	strbuf_add_text(&out, seed_renew);
+	return strbuf_take(&out);
+}

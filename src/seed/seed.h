@@ -54,6 +54,9 @@ char *seed_identity(const struct seed *seed);
 #define SEED_LAYER_BACK	 "back\n"
 char *seed_layer_script(void);
 
+/* What gives such a guest a new host key and machine-id afterwards. Pure; the caller frees. */
+char *seed_renew_script(const char *host_key, const char *host_key_public);
+
 /*
  * The script that makes of a guest whose disk is another's one of its own: hostname, machine-id,
  * SSH host key; for root's sh there. Its status is 0, else its last line says why not. Pure; the

@@ -106,7 +106,7 @@ def command_names(migrant):
     (["exec", "--", "-x"], "'-x' cannot be a command", "migrant exec --help shows the options"),
     (["cp", "a", "b"], "one of the two is in the guest and begins with ':'", "migrant cp :notes.txt ."),
     (["cp", ":a", ":b"], "one of the two is in the guest and begins with ':'", "migrant cp :notes.txt ."),
-    (["storage", "--json", "--prune"], "--json, --prune, --adopt and --delete exclude each other",
+    (["storage", "--json", "--prune"], "--json, --prune, --verify, --adopt and --delete exclude each other",
      "migrant storage --help"),
     (["cp", ":a"], "'migrant cp' needs SRC DST", "migrant cp --help"),
     (["cp", "--max-size", "big", ":a", "b"], "'big' is no size", "--max-size 20G, say"),

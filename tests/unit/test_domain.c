@@ -212,10 +212,38 @@ static void snapshots_are_checked(void **state)
 	assert_int_equal(list.count, 0);
 }
 
+/* Over a layer, which lies over a box's image. */
+static void golden_layer(void **state)
+{
+#define EIGHT "01234567"
+#define LAYER \
+	POOL "layer-" EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT "-0123456789abcdef.qcow2"
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_metadata_ struct metadata from = metadata();
+	_cleanup_definition_ struct definition read = {0};
+	_cleanup_free_ char *xml = NULL;
+	struct domain_spec variant = spec(&from);
+
+	(void)state;
+	variant.seed = NULL;
+	variant.base = LAYER;
+	variant.base_format = "qcow2";
+	variant.below = POOL "base-" DIGEST ".raw";
+	variant.below_format = "raw";
+	check_spec("tcg-layer", &variant);
+	assert_int_equal(domain_xml(&variant, &xml, &err), 0);
+	assert_int_equal(definition_parse(xml, &read, &err), 0);
+	assert_string_equal(read.base, LAYER);
+	assert_string_equal(read.base_format, "qcow2");
+	assert_string_equal(read.below, variant.below);
+	assert_string_equal(read.below_format, "raw");
+	assert_null(read.layers[0]);
+}
+
 /* An edit changes the disk and the index, and nothing besides. */
 static void an_edit_reads_back(void **state)
 {
-	static const char *const files[] = {"tcg-kernel", "tcg-snapshots"};
+	static const char *const files[] = {"tcg-kernel", "tcg-snapshots", "tcg-layer"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
@@ -232,7 +260,8 @@ static void an_edit_reads_back(void **state)
 		assert_int_equal(definition_edit(xml, &before, &edited, &err), 0);
 		assert_int_equal(definition_parse(edited, &after, &err), 0);
 		assert_string_equal(after.disk, before.disk);
-		assert_string_equal(after.base, POOL "base-" DIGEST ".qcow2");
+		assert_string_equal(after.base, before.base);
+		assert_true(text_equal(after.below, before.below));
 		assert_int_equal(after.snapshots.count, before.snapshots.count);
 		assert_non_null(snapshots_find(&after.snapshots, "new"));
 		for (size_t j = 0; before.layers[j] || after.layers[j]; j++)
@@ -512,6 +541,7 @@ int main(void)
 		cmocka_unit_test(golden_files),
 		cmocka_unit_test(golden_shares),
 		cmocka_unit_test(golden_snapshots),
+		cmocka_unit_test(golden_layer),
 		cmocka_unit_test(snapshots_are_checked),
 		cmocka_unit_test(an_edit_reads_back),
 		cmocka_unit_test(golden_probes),

@@ -200,11 +200,13 @@ static void test_layer_scripts(void **state)
 	struct seed seed = example(NULL);
 	_cleanup_free_ char *identity = seed_identity(&seed);
 	_cleanup_free_ char *script = seed_layer_script();
+	_cleanup_free_ char *renew = seed_renew_script(seed.host_key, seed.host_key_public);
 	_cleanup_free_ char *line = NULL;
 
 	(void)state;
 	assert_golden(identity, "seed/identity");
 	assert_golden(script, "seed/layer");
+	assert_golden(renew, "seed/renew");
 	assert_int_equal(strlen(identity) % 512, 0);
 	line = text_dup_n(identity, strcspn(identity, "\n"));
 	assert_non_null(strstr(script, line));

@@ -116,6 +116,8 @@ static void harmless_changes_pass(void **state)
 static void layers_are_ours(void **state)
 {
 #define OTHER POOL "disk-11111111-2222-4333-8444-555555555555"
+#define EIGHT "01234567"
+#define LAYER POOL "layer-" EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT "-"
 	static const struct {
 		const char *from, *to;
 		bool passes;
@@ -123,6 +125,12 @@ static void layers_are_ours(void **state)
 		{POOL "disk-" UUID "-2.qcow2\">", OTHER ".qcow2\">", true},
 		{POOL "disk-" UUID "-2.qcow2\">", OTHER "-7.qcow2\">", true},
 		{POOL "disk-" UUID "-2.qcow2\">", OTHER "-7.iso\">", false},
+		{POOL "disk-" UUID "-2.qcow2\">", LAYER "0123456789abcdef.qcow2\">", true},
+		{POOL "disk-" UUID "-2.qcow2\">", LAYER "0123456789abcdef.raw\">", false},
+		{POOL "disk-" UUID "-2.qcow2\">", LAYER "0123456789abcde.qcow2\">", false},
+		{POOL "disk-" UUID "-2.qcow2\">", LAYER "0123456789abcdef.qcow2/\">", false},
+		{POOL "disk-" UUID "-2.qcow2\">", POOL "layer-x.qcow2\">", false},
+		{POOL "disk-" UUID "-3.qcow2", LAYER "0123456789abcdef.qcow2", false},
 		{POOL "disk-" UUID "-2.qcow2\">", POOL "seed-" UUID ".iso\">", false},
 		{POOL "disk-" UUID "-2.qcow2\">", POOL "disk-x.qcow2\">", false},
 		{POOL "disk-" UUID "-2.qcow2\">", POOL "../disk-" UUID "-2.qcow2\">", false},
