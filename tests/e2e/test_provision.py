@@ -1,10 +1,11 @@
 """Ansible against a real guest that cannot be trusted, on a host whose own configuration is hostile, too."""
 
+import json
 import time
 
 import pytest
 
-MIGRANTFILE = "box: debian-12\ncpus: 1\nmemory: 768M\ndisk: 4G\nhooks: hooks\n"
+MIGRANTFILE = "box: debian-12\ncpus: 1\nmemory: 768M\ndisk: 4G\nhooks: hooks\nttl: 12h\n"
 HOOK = """#!/bin/sh
 echo "$MIGRANT_HOOK $MIGRANT_TRIGGER $MIGRANT_NAME $MIGRANT_IP" >>"$MIGRANT_DIR/hooks.log"
 case " $(cat "$MIGRANT_DIR/fail" 2>/dev/null) " in *" $MIGRANT_HOOK "*) echo no; exit 1;; esac
@@ -293,8 +294,36 @@ def test_interrupted(world, project):
     assert world.migrant("ssh", "-c", "true", cwd=project).returncode == 0
 
 
+def test_panic_and_back(world, project):
+    def look():
+        state = json.loads(world.migrant("status", "--json", cwd=project, check=False).stdout)
+        return state["state"], state["drift"]
+
+    for _ in range(2):
+        result = world.migrant("panic", "--all", cwd="/")
+        assert "playbook: cut off and paused" in result.stderr and "migrant up" in result.stderr
+        assert look() == ("paused", ["the network is cut off (panic)"])
+    world.migrant("up", cwd=project, timeout=300)
+    assert look() == ("running", [])
+    assert world.migrant("ssh", "-c", "echo back", cwd=project).stdout == "back\n"
+    assert world.migrant("panic", "nobody", cwd="/", check=False).returncode == 1
+    assert world.migrant("panic", "--all", "playbook", cwd="/", check=False).returncode == 64
+
+
+def test_up_goes_in(world, project):
+    def up(connect, keys):
+        write(world, f"{project}/Migrantfile", MIGRANTFILE + f"connect: {connect}\nprovision: []\n")
+        return world.host.run("script", "-qec", "migrant up", "/dev/null", user="dev", cwd=project, input=keys, timeout=300)
+
+    assert "in-23" in up("ssh", "echo in-$((20+3)); exit\n").stdout
+    assert "Ctrl+] leaves it" in up("console", "\x1d").stdout
+    assert "needs a terminal" in world.migrant("up", cwd=project).stderr
+
+
 def test_hooks_on_the_way_down(world, project):
-    """pre-down can keep `halt` from ending the guest, and nothing keeps `destroy` from it."""
+    """pre-down can keep `halt` from ending the guest, and post-down is only told."""
+    hooks_run(world, project)
+    assert 0 < json.loads(world.migrant("status", "--json", cwd=project).stdout)["ttl_left"] <= 43200
     address = world.migrant("ip", cwd=project).stdout.strip()
     failing(world, project, "pre-down")
     result = world.migrant("halt", cwd=project, check=False)
@@ -302,7 +331,8 @@ def test_hooks_on_the_way_down(world, project):
     assert world.migrant("ssh", "-c", "true", cwd=project).returncode == 0
     failing(world, project, "post-down")
     assert "warning: the hook post-down" in world.migrant("halt", cwd=project, timeout=600).stderr
-    assert hooks_run(world, project) == [f"pre-down halt playbook {address}"] * 2 + ["post-down halt playbook "]
+    hooks = hooks_run(world, project)
+    assert hooks[:2] == [f"pre-down halt playbook {address}"] * 2 and hooks[2].startswith("post-down halt playbook ")
 
 
 def test_not_running(world, project):
