@@ -1,18 +1,30 @@
-"""A tunnel from outside: what is refused, and that a peer which does not answer leaves nothing behind."""
+"""Promise P3 with a real guest and a real peer: all of it goes through the tunnel, or nothing is left of it. In order, one guest."""
 
 import json
 import os
+import re
 import signal
 import subprocess
+import time
 
 import pytest
 
-from lab import RESOLVER, child_of, differences
+from lab import LAN_PEER, RESOLVER, WEB, WEB6, child_of, differences
 from wireguard import Leaks, Peer
 
 MIGRANTFILE = "box: debian-12\ncpus: 1\nmemory: 768M\ndisk: 4G\n"
 VIRSH = ["virsh", "-q", "-c", "qemu:///system"]
 HOST_RESOLVER = "198.51.100.7"  # whom the host asks for the peer, and the guest never
+FETCH = """python3 -c 'import urllib.request as u
+try: print(u.urlopen("http://{}/", timeout=5).read().decode().strip())
+except OSError: print("closed")'"""
+# The first address in the answer of any resolver to a question for an A record, or "none".
+ASK = """python3 -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5)
+q = bytes.fromhex("123401000001000000000000") + b"".join(bytes([len(p)]) + p for p in b"{}".split(b".")) + bytes.fromhex("0000010001")
+try: s.sendto(q, ("{}", 53)); print(".".join(map(str, s.recv(600)[-4:])))
+except OSError: print("none")'"""
 # What of the file system is the host's own.
 PLACES = "/etc /run /home/dev /dev/shm /var/lib/libvirt /var/lib/migrant /var/log /var/cache/libvirt"
 
@@ -30,6 +42,16 @@ class Sandbox:
 
     def status(self):
         return json.loads(self.migrant("status", "--json", check=False).stdout)
+
+    def ssh(self, command, **options):
+        return self.migrant("ssh", "-c", command, **options).stdout.strip()
+
+    def fetch(self, address):
+        """What the guest gets from a web server: the address that this one saw, or "closed"."""
+        return self.ssh(FETCH.format(address))
+
+    def ask(self, name, server):
+        return self.ssh(ASK.format(name, server))
 
 
 def conf(peer, endpoint="vpn.test", index=0, more=""):
@@ -97,3 +119,54 @@ def test_who_does_not_want_to_wait_leaves_nothing(world, peer, before):
             os.kill(child_of(up), signal.SIGINT)
     assert up.wait(timeout=120) == 130
     assert differences(before, world.snapshot()) == ""
+
+
+@pytest.fixture(scope="module")
+def leaks(world, peer):
+    """Everything on the host's links but WireGuard, neighbours, the host's look-up of the peer and what is allowed outside."""
+    with Leaks(world, allow=f"udp dport {peer.port} accept; ip daddr {HOST_RESOLVER} udp dport 53 accept; "
+                            f"ip daddr {LAN_PEER} tcp dport 80 accept") as leaks:
+        yield leaks
+
+
+@pytest.fixture(scope="module")
+def sandbox(world, peer, before, leaks):
+    text = ("network:\n  allow: ['forward tcp/9000 to 10.8.9.1:80 via tunnel', lan " + LAN_PEER + " tcp/80]\n")
+    sandbox = Sandbox(world, "tunneled", conf(peer), text)
+    with peer:
+        plan = sandbox.migrant("plan").stdout
+        assert "5.9.1.1:51829 (vpn.test)" in plan and "10.8.9.2/32" in plan
+        sandbox.up = sandbox.migrant("up", timeout=900)
+        yield sandbox
+        sandbox.migrant("destroy", "-f", check=False)
+
+
+def test_the_peer_sees_the_guest_and_nobody_else_does(sandbox, peer, leaks):
+    address, address6 = peer.client()
+    assert "5.9.1.1:51829 (vpn.test)" in sandbox.up.stderr and "Table: without meaning" in sandbox.up.stderr
+    assert sandbox.fetch(WEB) == address
+    assert sandbox.fetch(f"[{WEB6}]") == address6
+    assert sandbox.ask("inside.test", "1.1.1.1") == sandbox.ask("inside.test", "10.213.0.1") == "9.9.9.9"
+    assert sandbox.ssh("getent ahostsv4 web.test").startswith(WEB)  # by what the guest itself was told
+    assert sandbox.ssh("ping -c 1 -W 5 8.8.8.8 >/dev/null && echo answered") == "answered"
+    assert sandbox.fetch("10.8.9.1") == "closed"  # private, behind the tunnel
+    assert sandbox.fetch("10.213.0.1:9000") == address  # but for the port that is allowed
+    assert sandbox.fetch(LAN_PEER) == "192.168.1.10"  # outside, as it is written
+    assert leaks.all() == ""
+
+
+def test_what_is_shown_of_it(sandbox, peer):
+    status = sandbox.status()
+    tunnel = status["tunnel"]
+    assert status["drift"] == [] and status["notes"] == []
+    assert tunnel["endpoint"] == "5.9.1.1:51829" and tunnel["dns"] == ["10.8.9.1"] and tunnel["problem"] is None
+    assert tunnel["addresses"] == ["10.8.9.2/32", "fd08:9::2/128"] and tunnel["mtu"] == 1420
+    assert 0 <= time.time() - tunnel["latest_handshake"] < 900
+    assert tunnel["received_bytes"] > 0 and tunnel["sent_bytes"] > 0
+    assert re.search(r"^tunnel: +to 5\.9\.1\.1:51829, last handshake", sandbox.migrant("status").stdout, re.M)
+    wg = json.loads(sandbox.migrant("wg", "--json").stdout)
+    assert wg["public_key"] == peer.clients[0][1] and wg["peers"][0]["public_key"] == peer.public
+    assert sorted(wg["peers"][0]["allowed_ips"]) == ["0.0.0.0/0", "::/0"] and wg["peers"][0]["keepalive"] is None
+    assert re.search(r"^  endpoint: +5\.9\.1\.1:51829$", sandbox.migrant("wg").stdout, re.M)
+    policy = json.loads(sandbox.migrant("policy", "show", "--json").stdout)
+    assert policy["tunnel"] and policy["ipv6"] == "nat" and policy["as_migrantfile"]
