@@ -92,7 +92,7 @@ def test_the_guest_has_taken_back_what_is_its_own(first):
     machine, key, *names = first.ssh(IDENTITY).splitlines()
     assert re.fullmatch("[0-9a-f]{32}", machine) and "ED25519" in key and names == ["first", "first"]
     assert first.ssh(f"ls -d {' '.join(TRACES)} 2>/dev/null || true") == ""
-    assert first.ssh("sudo ls /var/lib/cloud/instance/user-data.txt; sudo wc -c </var/log/cloud-init.log").split()[1] != "0"
+    assert first.ssh("sudo ls /var/lib/cloud/instance/user-data.txt; sudo wc -c /var/log/cloud-init.log").split()[1] != "0"
     assert first.status()["drift"] == []
     assert first.migrant("up").returncode == 0
 
