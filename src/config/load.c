@@ -259,7 +259,7 @@ static int check_provisioner(const struct config *config, const struct config_pr
 {
 	const char *const files[] = {provision->file, provision->requirements, provision->settings};
 	_cleanup_free_ char *path = provision->file ? config_path(config, provision->file) : NULL;
-	bool directory = provision->kind == PROVISION_FILE && is_directory(path);
+	bool directory = path && provision->kind == PROVISION_FILE && is_directory(path);
 
 	if (directory && provision->mode)
 		return config_error(config, provision->position, err,

@@ -47,7 +47,7 @@ static int delete_links(const char *alias, struct error *err)
 
 	if (netlink_open(&netlink, err) < 0 || link_list(&netlink, &links, &count, err) < 0)
 		return -1;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; links && i < count; i++) {
 		bool wanted =
 			alias ? text_equal(links[i].alias, alias) || is_nobodys_tunnel(&links[i])
 			      : !text_equal(links[i].name, "lo");
