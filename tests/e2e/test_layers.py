@@ -107,7 +107,7 @@ def test_nothing_of_the_guest_is_in_the_layer(first):
     assert any(first.holds(secret, path.rsplit("/", 1)[1]) for path in disk)  # the way to look does find it
     volume = first.layers()[0]["volume"]
     assert not first.holds(secret, volume)
-    assert not first.holds(machine + "\n", volume)
+    assert not first.holds(machine, volume)
 
 
 # --- and another one starts from it
