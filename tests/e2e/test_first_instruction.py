@@ -29,7 +29,7 @@ disk: 4G
 kernel:
   image: kernel
   initrd: initrd
-  cmdline: root=/dev/vda ro console=ttyS0 net.ifnames=0 quiet rdinit=/first/init guest={GUEST} gateway={GATEWAY}
+  cmdline: root=/dev/vda ro console=ttyS0 net.ifnames=0 no_timer_check quiet rdinit=/first/init guest={GUEST} gateway={GATEWAY}
 """
 PUBLIC = [WEB, "1.1.1.1", "8.8.8.8", RESOLVER]
 ALLOWED = [f"udp {WEB} 4242", f"tcp {WEB} 80", f"icmp {WEB} 0"]
