@@ -6,6 +6,7 @@
         hook      time of prepare, start and release, with 1 and with 20 sandboxes up
         memory    processes, memory and kernel objects of 20 idle sandboxes
         path      a namespace in the guest's place: through the gateway, and over a plain bridge with NAT
+        tunnel    the same through a tunnel, and over WireGuard alone; what a tunnel adds to a start
         guest     a real guest: through the gateway, and on a libvirt network with NAT; the parts of an `up`
 
 Prints tables, and with --json all numbers. Nothing of the network used here leaves the machine.
@@ -25,6 +26,8 @@ import measure
 sys.path[:0] = [str(measure.TESTS / "lab"), str(measure.TESTS / "net")]
 from conftest import GATEWAY, GUEST, GUEST_MAC, HOOK, Sandbox, install  # noqa: E402  (ring 2's)
 from lab import Lab, Machine, WEB, stop  # noqa: E402
+from tunneled import Tunneled  # noqa: E402
+from wireguard import RUN, Peer, eventually  # noqa: E402
 from measure import PORT, STREAM, Path, print_comparison, print_table, say, spread, summary  # noqa: E402
 
 MANY = 20
@@ -248,7 +251,62 @@ def bench_path(rounds=9, seconds=2):
     return rows
 
 
-PARTS = {"hook": bench_hook, "memory": bench_memory, "path": bench_path}
+# -- tunnel ----------------------------------------------------------------------------------------
+
+
+class WiredTunneled(Tunneled):
+    open_tap = Wired.open_tap
+
+
+@contextlib.contextmanager
+def wireguard_alone(lab, peer, index):
+    """A namespace whose only way out is wireguard-go's interface, made on the host as the gateway's is."""
+    client, link = Machine(lab.hold("--net"), ["-n"]), "alone0"
+    popen = lab.host.spawn("wireguard-go", "-f", link, env={"LOG_LEVEL": "silent"},
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: lab.host.run("test", "-S", f"{RUN}/{link}.sock", check=False).returncode == 0)
+        settings = "".join(line + "\n" for line in peer.conf(index).splitlines() if line.split(" ")[0] not in ("Address", "DNS", "MTU"))
+        lab.host.run("wg", "setconf", link, "/dev/stdin", input=settings)
+        subprocess.run(["nsenter", "-t", str(lab.host.pid), "-n", "ip", "link", "set", link, "netns", str(client.pid)], check=True)
+        client.sh(f"ip link set lo up; ip addr add {peer.client(index)[0]}/32 dev {link}; ip link set {link} mtu 1420 up; "
+                  f"ip route add default dev {link}")
+        yield client
+    finally:
+        stop(popen)
+
+
+def bench_tunnel(rounds=9, seconds=2):
+    starts = {"without": [], "with": [], "until the peer has answered": []}
+    with world() as lab, server(lab), Peer(lab, clients=2) as peer:
+        for number in range(10):
+            starts["without"].append(timed_hook(Wired(lab, f"timed-{number}"), "prepare"))
+            lab.host.run(HOOK, f"migrant-timed-{number}", "release", "end", "-", input="")
+            sandbox = WiredTunneled(lab, f"tunneled-{number}", peer.conf(0))
+            sandbox.describe(json.loads(sandbox.stage().stdout)["identity"])
+            starts["with"].append(timed_hook(sandbox, "prepare"))
+            begin = time.monotonic()
+            eventually(sandbox.handshake)
+            starts["until the peer has answered"].append(((time.monotonic() - begin) * 1000, 0))
+            lab.host.run(HOOK, f"migrant-tunneled-{number}", "release", "end", "-", input="")
+        sandbox = WiredTunneled(lab, "tunneled", peer.conf(0), policy=UNLIMITED)
+        with wireguard_alone(lab, peer, 1) as alone:
+            try:
+                sandbox.up()
+                eventually(sandbox.handshake)
+                paths = [Path(name, lambda *a, machine=machine: machine.run(STREAM, *a).stdout, WEB)
+                         for name, machine in (("tunnel", sandbox.guest), ("WireGuard", alone))]
+                rows = measure.compare(paths, rounds, seconds)
+            finally:
+                sandbox.down()
+    times = {name: {"wall": summary([w for w, _ in pairs]), "cpu": summary([c for _, c in pairs])} for name, pairs in starts.items()}
+    print_table("What a tunnel adds to `prepare`, milliseconds", ["tunnel", "wall", "processor"],
+                [[name, spread(t["wall"]), spread(t["cpu"])] for name, t in times.items()])
+    print_comparison("Through the gateway's tunnel, and WireGuard alone", rows, "WireGuard", "tunnel")
+    return {"prepare": times, "path": rows}
+
+
+PARTS = {"hook": bench_hook, "memory": bench_memory, "path": bench_path, "tunnel": bench_tunnel}
 
 
 def main():
