@@ -301,6 +301,8 @@ class Lab:
     # -- network ------------------------------------------------------------------------------
 
     def wire(self):
+        for machine in (self.host, self.internet, self.lan):  # nobody asks for a router of his own accord
+            machine.sh("sysctl -qw net.ipv6.conf.all.router_solicitations=0 net.ipv6.conf.default.router_solicitations=0")
         self.link(self.internet, "eth0", "wan")
         self.link(self.lan, "eth1", "lan")
         self.host.sh(f"""

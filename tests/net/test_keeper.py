@@ -67,8 +67,8 @@ def test_a_connection_never_meets_itself(shared_lab):
     with running(shared_lab, "self", policy={"allow": ["host tcp/40000"]}) as sandbox:
         try:
             host.run("sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40000")
-            script = ("import socket\ns=socket.create_connection(('10.213.0.1',40000),timeout=5)\ns.sendall(b'x')\n"
-                      "try: print(s.recv(1))\nexcept ConnectionResetError: print('reset')")
+            script = ("import socket\ntry:\n s=socket.create_connection(('10.213.0.1',40000),timeout=60)\n s.sendall(b'x')\n print(s.recv(1))\n"
+                      "except ConnectionResetError: print('reset')")
             assert sandbox.guest.run("/usr/bin/python3", "-c", script).stdout == "reset\n"
         finally:
             host.run("sysctl", "-qw", f"net.ipv4.ip_local_port_range={before}")
