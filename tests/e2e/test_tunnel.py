@@ -1,4 +1,4 @@
-"""Promise P3 with a real guest and a real peer: all of it goes through the tunnel, or nothing is left of it. In order, one guest."""
+"""Promise P3 with a real guest and a real peer: all of it goes through the tunnel, and the key is nowhere. In order, one guest."""
 
 import json
 import os
@@ -10,10 +10,11 @@ import time
 import pytest
 
 from lab import LAN_PEER, RESOLVER, WEB, WEB6, child_of, differences
-from wireguard import Leaks, Peer
+from wireguard import Leaks, Peer, eventually
 
 MIGRANTFILE = "box: debian-12\ncpus: 1\nmemory: 768M\ndisk: 4G\n"
 VIRSH = ["virsh", "-q", "-c", "qemu:///system"]
+HELPER = "/usr/sbin/migrant-helper"
 HOST_RESOLVER = "198.51.100.7"  # whom the host asks for the peer, and the guest never
 FETCH = """python3 -c 'import urllib.request as u
 try: print(u.urlopen("http://{}/", timeout=5).read().decode().strip())
@@ -170,3 +171,57 @@ def test_what_is_shown_of_it(sandbox, peer):
     assert re.search(r"^  endpoint: +5\.9\.1\.1:51829$", sandbox.migrant("wg").stdout, re.M)
     policy = json.loads(sandbox.migrant("policy", "show", "--json").stdout)
     assert policy["tunnel"] and policy["ipv6"] == "nat" and policy["as_migrantfile"]
+
+
+def test_the_key_is_nowhere(sandbox, peer, world):
+    key = peer.clients[0][0]
+    for arguments in ([], ["--inactive"], ["--security-info"]):
+        assert key not in world.host.run(*VIRSH, "dumpxml", "migrant-tunneled", *arguments).stdout
+    processes = world.host.sh("cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'").stdout
+    assert "migrant" in processes and key not in processes
+    assert files_with(world, key, user="other") == files_with(world, key, user="dev") == []
+    roots = files_with(world, key)
+    assert roots and all(path.startswith("/run/migrant/") for path in roots)
+    for path in roots:
+        assert world.host.run("stat", "-c", "%u %a", path).stdout.split() == ["0", "600"]
+    for text in (sandbox.up.stdout, sandbox.up.stderr, sandbox.migrant("wg").stdout, sandbox.migrant("status", "--json").stdout,
+                 world.host.run(HELPER, "wg", "tunneled", user="dev").stdout):
+        assert key not in text
+    # By stdin: sudo writes its arguments into the guest's journal.
+    assert sandbox.ssh("sudo grep -rlsFf - /etc /run /home /root /var/lib/cloud /proc/cmdline || echo none", input=key) == "none"
+
+
+def test_the_tunnel_goes_down_and_up_again(sandbox, peer, leaks):
+    """Without the peer nothing gets anywhere; with it, the guest goes on."""
+    peer.configure(["A" * 42 + "8="])  # it does not know us any more
+    assert sandbox.fetch(WEB) == sandbox.fetch(f"[{WEB6}]") == "closed"
+    assert sandbox.ask("inside.test", "1.1.1.1") == "none"
+    assert sandbox.fetch(LAN_PEER) == "192.168.1.10"
+    peer.configure()
+    eventually(lambda: sandbox.fetch(WEB) == peer.client()[0], 120)
+    assert leaks.all() == ""
+
+
+def test_the_guest_boots_again(sandbox, peer, leaks):
+    boot = sandbox.ssh("cat /proc/sys/kernel/random/boot_id")
+    sandbox.ssh("sudo systemctl reboot", check=False)
+    eventually(lambda: sandbox.migrant("ssh", "-c", "cat /proc/sys/kernel/random/boot_id", check=False,
+                                       timeout=300).stdout.strip() not in ("", boot), 600)
+    assert sandbox.fetch(WEB) == peer.client()[0] and sandbox.ask("inside.test", "8.8.8.8") == "9.9.9.9"
+    assert leaks.all() == ""
+
+
+def test_a_changed_file_is_a_note(sandbox, peer):
+    right = conf(peer)
+    sandbox.write(right.replace("/32,", "/31,"))
+    assert any("its tunnel is not that of the Migrantfile" in note for note in sandbox.status()["notes"])
+    done = sandbox.migrant("reload", "--policy", check=False)
+    assert done.returncode == 1 and "in another tunnel than this one" in done.stderr
+    sandbox.write(right)
+    assert sandbox.status()["notes"] == []
+
+
+def test_nothing_is_left_of_it(sandbox, peer, world, before):
+    sandbox.migrant("destroy", "-f")
+    assert differences(before, world.snapshot()) == ""
+    assert files_with(world, peer.clients[0][0]) == []
