@@ -1,19 +1,22 @@
-"""What a directory is worth: one measurement a line, "NAME SECONDS" or "NAME SECONDS MIB". Runs in the guest too.
+"""What directories are worth: "NAME<tab>DIRECTORY<tab>SECONDS" for each measurement. Runs in the guest too.
 
-files.py DIRECTORY [GIT]: GIT is the program to clone with; without it that is left out.
+files.py [--rounds N] [--git PROGRAM] [--npm DIRECTORY] [--found] DIRECTORY…
+
+In turns: what else the machine does meets all directories alike. --npm: package.json, its lock and a cache. --found: the
+directories hold a tree of many files, to be searched.
 """
 
+import argparse
 import os
 import random
 import shutil
 import subprocess
-import sys
 import time
 
 MIB = 1 << 20
-SEQUENTIAL = 128  # MiB
-RANDOM_FILE, RANDOM_COUNT = 64, 4000  # MiB, requests of 4 KiB
-TREE, FOUND = 2000, 50000  # files
+SEQUENTIAL = 64  # MiB
+RANDOM_COUNT = 1000  # requests of 4 KiB
+TREE, FOUND = 500, 50000  # files
 
 
 def drop_caches():
@@ -23,40 +26,33 @@ def drop_caches():
                    ["sh", "-c", "echo 3 >/proc/sys/vm/drop_caches"], check=True)
 
 
-def measure(name, work, mib=None):
-    start = time.monotonic()
-    work()
-    seconds = time.monotonic() - start
-    print(name, f"{seconds:.3f}", "" if mib is None else mib, flush=True)
-
-
-def write_all(path):
+def write_all(top):
     block = os.urandom(MIB)
-    with open(path, "wb", buffering=0) as file:
+    with open(f"{top}/large", "wb", buffering=0) as file:
         for _ in range(SEQUENTIAL):
             file.write(block)
         os.fsync(file.fileno())
 
 
-def read_all(path):
-    with open(path, "rb", buffering=0) as file:
+def read_all(top):
+    with open(f"{top}/large", "rb", buffering=0) as file:
         while file.read(MIB):
             pass
 
 
-def random_writes(path):
+def random_writes(top):
     block = os.urandom(4096)
-    with open(path, "r+b", buffering=0) as file:
+    with open(f"{top}/large", "r+b", buffering=0) as file:
         for _ in range(RANDOM_COUNT):
-            os.pwrite(file.fileno(), block, random.randrange(RANDOM_FILE * 256) * 4096)
+            os.pwrite(file.fileno(), block, random.randrange(SEQUENTIAL * 256) * 4096)
         os.fsync(file.fileno())
 
 
-def random_reads(path):
-    with open(path, "rb", buffering=0) as file:
+def random_reads(top):
+    with open(f"{top}/large", "rb", buffering=0) as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
         for _ in range(RANDOM_COUNT):
-            os.pread(file.fileno(), 4096, random.randrange(RANDOM_FILE * 256) * 4096)
+            os.pread(file.fileno(), 4096, random.randrange(SEQUENTIAL * 256) * 4096)
 
 
 def make_tree(top, count, size):
@@ -68,56 +64,87 @@ def make_tree(top, count, size):
             file.write(b"x" * size)
 
 
-def read_tree(top):
-    for directory, _, files in os.walk(top):
-        for name in files:
-            with open(f"{directory}/{name}", "rb") as file:
-                file.read()
+def git(program, *argv):
+    config = ["-c", "user.name=x", "-c", "user.email=x@y", "-c", "gc.auto=0", "-c", "init.defaultBranch=main", "-c", "safe.directory=*"]
+    subprocess.run([program, *config, *argv], check=True, stdout=subprocess.DEVNULL)
 
 
-def stat_tree(top):
-    found = sum(os.lstat(f"{directory}/{name}").st_size >= 0
-                for directory, _, files in os.walk(top) for name in files)
-    assert found == FOUND, found
-
-
-def clone(git, top):
-    config = ["-c", "user.name=x", "-c", "user.email=x@y", "-c", "gc.auto=0", "-c", "init.defaultBranch=main"]
-    origin = f"{top}/origin"
-    make_tree(origin, TREE, 2000)
+def make_origin(program, top):
+    make_tree(f"{top}/origin", TREE, 2000)
     for argv in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
-        subprocess.run([git, "-C", origin, *config, *argv], check=True)
-    drop_caches()
-    measure("git clone", lambda: subprocess.run(
-        [git, *config, "clone", "-q", "-u", f"{git} upload-pack", "--no-hardlinks", origin, f"{top}/clone"], check=True))
-    measure("git status", lambda: subprocess.run([git, "-C", f"{top}/clone", "status", "--porcelain"], check=True))
+        git(program, "-C", f"{top}/origin", *argv)
+
+
+def clone(program, top):
+    git(program, "clone", "-q", "-u", f"{program} upload-pack", "--no-hardlinks", f"{top}/origin", f"{top}/clone")
+
+
+def install(source, top):
+    """`npm ci` from a cache: no network."""
+    os.makedirs(f"{top}/npm")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(f"{source}/{name}", f"{top}/npm")
+    subprocess.run(["npm", "ci", "--offline", "--cache", f"{source}/cache", "--no-audit", "--no-fund", "--ignore-scripts"],
+                   cwd=f"{top}/npm", check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def find(top):
+    found = subprocess.run(["find", f"{top}/found", "-type", "f", "-size", "-1"], check=True, capture_output=True).stdout
+    assert found.count(b"\n") == FOUND
+
+
+def measure(name, work, directories, cold=False):
+    for directory in random.sample(directories, len(directories)):
+        if cold:
+            drop_caches()
+        start = time.monotonic()
+        work(f"{directory}/bench")
+        print(f"{name}\t{directory}\t{time.monotonic() - start:.3f}", flush=True)
+
+
+def one_round(directories, options):
+    for directory in directories:
+        shutil.rmtree(f"{directory}/bench", ignore_errors=True)
+        os.makedirs(f"{directory}/bench")
+    measure("sequential write", write_all, directories)
+    measure("sequential read", read_all, directories, cold=True)
+    measure("random 4k read", random_reads, directories, cold=True)
+    measure("random 4k write", random_writes, directories)
+    measure("small files: write", lambda top: make_tree(f"{top}/tree", TREE, 2000), directories)
+    measure("small files: delete", lambda top: shutil.rmtree(f"{top}/tree"), directories)
+    if options.git:
+        for directory in directories:
+            make_origin(options.git, f"{directory}/bench")
+        measure("git clone", lambda top: clone(options.git, top), directories, cold=True)
+        measure("git status", lambda top: git(options.git, "-C", f"{top}/clone", "status", "--porcelain"), directories)
+    if options.npm:
+        measure("npm ci", lambda top: install(options.npm, top), directories)
+    for directory in directories:
+        shutil.rmtree(f"{directory}/bench")
 
 
 def main():
-    top = f"{sys.argv[1]}/bench"
-    git = sys.argv[2] if len(sys.argv) > 2 else None
-    shutil.rmtree(top, ignore_errors=True)
-    os.makedirs(top)
-    path = f"{top}/large"
-    measure("sequential write", lambda: write_all(path), SEQUENTIAL)
-    drop_caches()
-    measure("sequential read", lambda: read_all(path), SEQUENTIAL)
-    os.truncate(path, RANDOM_FILE * MIB)
-    drop_caches()
-    measure("random 4k read", lambda: random_reads(path), RANDOM_COUNT / 256)
-    measure("random 4k write", lambda: random_writes(path), RANDOM_COUNT / 256)
-    os.unlink(path)
-    measure("small files: write", lambda: make_tree(f"{top}/tree", TREE, 2000))
-    drop_caches()
-    measure("small files: read", lambda: read_tree(f"{top}/tree"))
-    measure("small files: delete", lambda: shutil.rmtree(f"{top}/tree"))
-    if git:
-        clone(git, top)
-    make_tree(f"{top}/found", FOUND, 0)
-    drop_caches()
-    measure("find, first", lambda: stat_tree(f"{top}/found"))
-    measure("find, again", lambda: stat_tree(f"{top}/found"))
-    shutil.rmtree(top)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--git")
+    parser.add_argument("--npm")
+    parser.add_argument("--found", action="store_true")
+    parser.add_argument("--make-found", action="store_true")
+    parser.add_argument("directories", nargs="+")
+    options = parser.parse_args()
+    if options.make_found:
+        for directory in options.directories:
+            make_tree(f"{directory}/found", FOUND, 0)
+        return
+    for _ in range(options.rounds):
+        one_round(options.directories, options)
+    if options.found:
+        below = [f"{d}/found" for d in options.directories]
+        for directory, tree in zip(options.directories, below):
+            os.makedirs(f"{directory}/bench")
+            os.rename(tree, f"{directory}/bench/found")
+        measure("find, first", find, options.directories, cold=True)
+        measure("find, again", find, options.directories)
 
 
 main()
