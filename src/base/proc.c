@@ -3,14 +3,18 @@
  */
 #include "base/proc.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/syscall.h>
 
+#include "base/file.h"
 #include "base/parse.h"
 #include "base/text.h"
 
 #define KILL_TIMEOUT_MS 5000
+#define CMDLINE_MAX	4096 /* of a process of ours */
 
 void pids_done(struct pids *pids)
 {
@@ -58,6 +62,25 @@ bool proc_is_program(pid_t pid, const char *name)
 		return false;
 	target[length] = '\0';
 	return text_ends(target, end) || text_ends(target, replaced);
+}
+
+bool proc_begins_with(pid_t pid, const char *const *wanted, size_t count, bool *ret_is_all)
+{
+	_cleanup_free_ char *path = text_format("/proc/%d/cmdline", (int)pid);
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+	_cleanup_free_ char *arguments = NULL;
+	size_t length = 0, at = 0;
+
+	if (file_read(AT_FDCWD, path, CMDLINE_MAX, &arguments, &length, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (at >= length || !text_equal(arguments + at, wanted[i]))
+			return false;
+		at += strlen(arguments + at) + 1;
+	}
+	if (ret_is_all)
+		*ret_is_all = at == length;
+	return true;
 }
 
 static void end_process(pid_t pid)

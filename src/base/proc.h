@@ -26,6 +26,12 @@ MUST_CHECK int proc_find(bool (*matches)(pid_t pid, const void *data), const voi
  */
 bool proc_is_program(pid_t pid, const char *name);
 
+/*
+ * True when @pid was started with these @count arguments first, *ret_is_all (may be NULL): and with
+ * no more. A process can write there what it wants: proc_is_program() tells whose it is.
+ */
+bool proc_begins_with(pid_t pid, const char *const *wanted, size_t count, bool *ret_is_all);
+
 /* Kills them, and waits for each to be gone. */
 void pids_end(const struct pids *pids);
 

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -100,17 +100,6 @@ static int upload_all(virStoragePoolPtr pool, const struct box_list *installed,
 	return 0;
 }
 
-static char *now_text(void)
-{
-	time_t now = time(NULL);
-	struct tm tm;
-	char text[32];
-
-	gmtime_r(&now, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return text_dup(text);
-}
-
 static int write_manifest(virStoragePoolPtr pool, const struct box *box, struct error *err)
 {
 	_cleanup_free_ char *name = manifest_name(box->name);
@@ -146,8 +135,8 @@ int box_publish(virStoragePoolPtr pool, const struct publication *publication, s
 	box.firmware = text_dup(publication->firmware);
 	box.source = text_dup(publication->source);
 	box.virtual_size = publication->virtual_size;
-	box.created = now_text();
-	if (upload_all(pool, &installed, publication, &box, err) < 0 ||
+	if (clock_text(time(NULL), &box.created, err) < 0 ||
+	    upload_all(pool, &installed, publication, &box, err) < 0 ||
 	    write_manifest(pool, &box, err) < 0)
 		return error_prefix(err, "cannot install the box '%s'", publication->name);
 	*ret_box = box;

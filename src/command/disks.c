@@ -9,6 +9,7 @@
 
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "command/volumes.h"
@@ -217,18 +218,6 @@ static int redefine(struct project *project, struct error *err)
 	return domain_define(project->connection, after, NULL, err);
 }
 
-static int now(char **ret_text, struct error *err)
-{
-	char text[32];
-	time_t seconds = time(NULL);
-	struct tm utc;
-
-	if (!gmtime_r(&seconds, &utc) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc))
-		return error_set(err, EX_OSERR, "cannot tell the time");
-	*ret_text = text_dup(text);
-	return 0;
-}
-
 static size_t depth_of(const struct definition *definition)
 {
 	size_t depth = 0;
@@ -347,7 +336,7 @@ int disks_save(struct project *project, const char *name, const char *text, stru
 						       .text = text_dup(text)};
 
 	if (begin(project, &pool, &tree, err) < 0 || check_name(project, name, err) < 0 ||
-	    check_freeze(project, err) < 0 || now(&snapshot.created, err) < 0)
+	    check_freeze(project, err) < 0 || clock_text(time(NULL), &snapshot.created, err) < 0)
 		return -1;
 	snapshot.running = is_active(project);
 	snapshot.layer = text_dup(tree_volume_of(definition_of(project)->disk));

@@ -19,7 +19,6 @@
 #include "base/proc.h"
 
 #define END_TIMEOUT_MS 5000
-#define CMDLINE_MAX    4096
 #define STAT_MAX       4096
 #define STAT_STATE     3 /* the fields of /proc/PID/stat, counted from 1: proc(5) */
 #define STAT_START     22
@@ -107,20 +106,10 @@ static void end(int pidfd)
 static bool is_keeper(pid_t pid, const void *data)
 {
 	const char *const wanted[] = {KEEPER_ARGV0, KEEPER_OPTION, data};
-	_cleanup_free_ char *path = text_format("/proc/%d/cmdline", (int)pid);
-	_cleanup_error_ struct error err = ERROR_INIT;
-	_cleanup_free_ char *arguments = NULL;
-	size_t length = 0, at = 0;
+	bool is_all = false;
 
-	if (!proc_is_program(pid, "migrant-hook") ||
-	    file_read(AT_FDCWD, path, CMDLINE_MAX, &arguments, &length, &err) < 0)
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
-		if (at >= length || !text_equal(arguments + at, wanted[i]))
-			return false;
-		at += strlen(arguments + at) + 1;
-	}
-	return at == length;
+	return proc_is_program(pid, "migrant-hook") &&
+	       proc_begins_with(pid, wanted, ARRAY_SIZE(wanted), &is_all) && is_all;
 }
 
 int keeper_end_others(const char *name, pid_t spared, struct error *err)

@@ -11,6 +11,7 @@
 
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "base/version.h"
@@ -25,20 +26,11 @@
 #include "network/uplink.h"
 #include "network/wire.h"
 
-#define TIME_TEXT_MAX 32
-
-static bool format_time(time_t time, char text[TIME_TEXT_MAX])
-{
-	struct tm utc;
-
-	return gmtime_r(&time, &utc) && strftime(text, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &utc);
-}
-
 static int write_record(const struct metadata *metadata, struct gateway *gateway, struct error *err)
 {
 	static char version[] = MIGRANT_VERSION;
 	char address[ADDRESS_TEXT_MAX];
-	char started[TIME_TEXT_MAX], ends[TIME_TEXT_MAX];
+	_cleanup_free_ char *started = NULL, *ends = NULL;
 	time_t now = time(NULL);
 	_cleanup_free_ char *wire = wire_canonical(&metadata->wire);
 	_cleanup_free_ char *tunnel = tunnel_stage_facts(metadata);
@@ -54,16 +46,17 @@ static int write_record(const struct metadata *metadata, struct gateway *gateway
 		.tap = gateway->tap,
 		.control_address = address_format(&gateway->control_address, address),
 		.uplink = uplink_is_needed(&metadata->policy) ? gateway->uplink : none,
-		.started = started,
-		.ends = metadata->ttl ? ends : NULL,
 		.wire = wire,
 		.tunnel = *tunnel ? tunnel : NULL,
 	};
 
 	policy_canonical(&metadata->policy, &policy);
 	record.policy = policy.text;
-	if (!format_time(now, started) || !format_time(now + (time_t)metadata->ttl, ends))
-		return error_set(err, EX_OSERR, "cannot tell the time");
+	if (clock_text(now, &started, err) < 0 ||
+	    clock_text(now + (time_t)metadata->ttl, &ends, err) < 0)
+		return -1;
+	record.started = started;
+	record.ends = metadata->ttl ? ends : NULL;
 	return sandbox_record_store(&record, err);
 }
 

@@ -24,7 +24,6 @@
 #include "hook/keeper.h"
 
 #define TTL_MAX	      31536000 /* seconds, as in the Migrantfile */
-#define CMDLINE_MAX   4096
 #define RETRY_SECONDS 30
 
 struct owner {
@@ -118,20 +117,9 @@ int ttl_start(const struct metadata *metadata, struct error *err)
 static bool is_timer(pid_t pid, const void *data)
 {
 	const char *const wanted[] = {KEEPER_ARGV0, TTL_OPTION, data};
-	_cleanup_free_ char *path = text_format("/proc/%d/cmdline", (int)pid);
-	_cleanup_error_ struct error err = ERROR_INIT;
-	_cleanup_free_ char *arguments = NULL;
-	size_t length = 0, at = 0;
 
-	if (!proc_is_program(pid, "migrant-hook") ||
-	    file_read(AT_FDCWD, path, CMDLINE_MAX, &arguments, &length, &err) < 0)
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
-		if (at >= length || !text_equal(arguments + at, wanted[i]))
-			return false;
-		at += strlen(arguments + at) + 1;
-	}
-	return true;
+	return proc_is_program(pid, "migrant-hook") &&
+	       proc_begins_with(pid, wanted, ARRAY_SIZE(wanted), NULL);
 }
 
 static int find(const char *name, struct pids *pids, struct error *err)

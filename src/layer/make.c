@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "box/digest.h"
 #include "box/inspect.h"
@@ -68,17 +68,6 @@ static int new_volume_name(const char *key, char **ret_name, struct error *err)
 	return 0;
 }
 
-static char *now_text(void)
-{
-	time_t now = time(NULL);
-	struct tm tm;
-	char text[32];
-
-	gmtime_r(&now, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return text_dup(text);
-}
-
 /* The file's identity, once it is as it will stay. */
 static int note_facts(virStoragePoolPtr pool, struct layer *layer, struct error *err)
 {
@@ -108,10 +97,10 @@ static int store(virStoragePoolPtr pool, int fd, struct layer *layer, struct err
 	struct digest digest;
 
 	if (digest_file(fd, DIGEST_SHA256, &digest, &layer->stored, err) < 0 ||
-	    new_volume_name(layer->key, &layer->volume, err) < 0)
+	    new_volume_name(layer->key, &layer->volume, err) < 0 ||
+	    clock_text(time(NULL), &layer->created, err) < 0)
 		return -1;
 	text_replace(&layer->digest, digest.text);
-	layer->created = now_text();
 	return pool_store_for_group(pool, layer->volume, fd, layer->stored, layer->group, err);
 }
 

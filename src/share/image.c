@@ -14,6 +14,7 @@
 #include <sys/statvfs.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/parse.h"
 #include "base/text.h"
@@ -199,18 +200,6 @@ static int choose_id(char **slot, struct error *err)
 	return 0;
 }
 
-static int note_time(char **slot, struct error *err)
-{
-	time_t now = time(NULL);
-	char text[32];
-	struct tm utc;
-
-	if (!gmtime_r(&now, &utc) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc))
-		return error_set(err, EX_OSERR, "cannot tell the time");
-	text_replace(slot, text);
-	return 0;
-}
-
 static int full(const struct description *description, struct error *err)
 {
 	bool too_large = errno == EFBIG;
@@ -271,7 +260,8 @@ int image_make(struct description *description, bool reserve, struct error *err)
 	_cleanup_close_ int dirfd = -1;
 	_cleanup_free_ char *file = NULL;
 
-	if (choose_id(&description->id, err) < 0 || note_time(&description->created, err) < 0 ||
+	if (choose_id(&description->id, err) < 0 ||
+	    clock_text(time(NULL), &description->created, err) < 0 ||
 	    open_directory(description->owner, true, &dirfd, err) < 0)
 		return -1;
 	file = text_format("%s.new", description->id);
