@@ -63,6 +63,9 @@ int host_access_fix(struct error *err);
 int host_access_remove(struct host_finding *found, struct error *err);
 void host_daemon_check(struct host_finding *found);
 int host_daemon_fix(struct error *err);
+/* True when our hook is not linked, or was linked after libvirt's daemon was started, which looks
+ * for hooks only then: it would start a guest without ours. */
+bool host_daemon_lacks_hook(void);
 void host_pool_check(struct host_finding *found);
 int host_pool_fix(struct error *err);
 int host_pool_remove(struct host_finding *found, struct error *err);

@@ -27,6 +27,7 @@
 #define CONF_MAX	(1 << 20)
 #define START_TIMEOUT	60 /* seconds for a daemon to start, or to answer */
 #define STOP_TIMEOUT_MS 20000
+#define CLOCK_SLACK	0.02 /* seconds: a process's start is known to 10 ms, a change to 4 ms */
 
 struct daemon {
 	const char *name;
@@ -113,17 +114,27 @@ static double process_age(pid_t pid)
 	return seconds(now) - strtod(field, NULL) / (double)sysconf(_SC_CLK_TCK);
 }
 
-/* True when the file or link was changed after the process was started. */
-static bool is_newer(const char *path, pid_t pid)
+/* How long ago the file or link was changed, in seconds; -1: it cannot be told. */
+static double change_age(const char *path)
 {
-	const double slack = 0.1; /* a process's start is known to 10 ms only */
 	struct stat status;
 	struct timespec now;
-	double age = process_age(pid);
 
-	if (age < 0 || lstat(path, &status) < 0 || clock_gettime(CLOCK_REALTIME, &now) < 0)
-		return false;
-	return seconds(now) - seconds(status.st_ctim) + slack < age;
+	if (lstat(path, &status) < 0 || clock_gettime(CLOCK_REALTIME, &now) < 0)
+		return -1;
+	return seconds(now) - seconds(status.st_ctim);
+}
+
+/*
+ * True unless the file or link was there, as it is, before the process was started. What cannot be
+ * told apart is newer: a daemon that is started once more costs nothing, one that does not know our
+ * hook runs no guest.
+ */
+static bool is_newer(const char *path, pid_t pid)
+{
+	double process = process_age(pid), change = change_age(path);
+
+	return process >= 0 && change >= 0 && change < process + CLOCK_SLACK;
 }
 
 /* -- access -- */
@@ -236,6 +247,14 @@ int host_access_remove(struct host_finding *found, struct error *err)
 }
 
 /* -- daemon -- */
+
+bool host_daemon_lacks_hook(void)
+{
+	const struct daemon *daemon = find_daemon();
+	pid_t pid = daemon ? daemon_pid(daemon->name) : 0;
+
+	return change_age(HOOK_LINK) < 0 || (pid && is_newer(HOOK_LINK, pid));
+}
 
 static bool is_stale(const struct daemon *daemon)
 {
@@ -362,12 +381,24 @@ static int start_by_systemd(const struct daemon *daemon, struct error *err)
 	return is_stale(daemon) ? run_systemctl("restart", "--quiet", daemon->units[0], err) : 0;
 }
 
+/* Waits until a process that starts now is told to be younger than the file. */
+static void settle(const char *path)
+{
+	const struct timespec moment = {.tv_nsec = (long)(2 * CLOCK_SLACK * 1e9)};
+	double age = change_age(path);
+
+	if (age >= 0 && age < 2 * CLOCK_SLACK)
+		nanosleep(&moment, NULL);
+}
+
 int host_daemon_fix(struct error *err)
 {
 	const struct daemon *daemon = find_daemon();
 
 	if (!daemon)
 		return error_set(err, EX_UNAVAILABLE, "libvirt's daemon is not installed");
+	settle(HOOK_LINK);
+	settle(daemon->confs[0]);
 	if ((host_has_systemd() ? start_by_systemd(daemon, err) : start_by_hand(daemon, err)) < 0)
 		return -1;
 	return wait_for_answer(err);

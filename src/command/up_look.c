@@ -14,6 +14,7 @@
 #include "base/version.h"
 #include "command/disks.h"
 #include "command/drift.h"
+#include "command/host.h"
 #include "command/outdated.h"
 #include "command/policy_check.h"
 #include "command/policy_state.h"
@@ -79,6 +80,8 @@ int up_hook(struct up *up, struct error *err)
 		return hook_unusable(err, "is not installed");
 	if (!S_ISREG(status.st_mode) || status.st_uid != 0 || (status.st_mode & 022))
 		return hook_unusable(err, "is not a program that only root can change");
+	if (host_daemon_lacks_hook())
+		return hook_unusable(err, "is not known to libvirt's daemon");
 	process.argv = argv;
 	process.timeout = HOOK_SECONDS;
 	if (process_capture(&process, VERSION_MAX, &output, &ignored) < 0 ||

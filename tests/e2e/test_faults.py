@@ -198,6 +198,22 @@ exit 0
     assert_nothing_left(lab, before)
 
 
+def test_a_hook_that_libvirt_has_not_looked_for(lab, before):
+    """libvirtd looks for hooks when it starts; what is linked afterwards it would never call."""
+    project = Project(lab, "unseen")
+    link = "/etc/libvirt/hooks/qemu.d/migrant"
+    lab.host.run("mv", link, link + ".away")
+    try:
+        assert_refused(project.migrant("up"), 69, "not known to libvirt's daemon", "sudo migrant setup")
+        lab.host.run("mv", link + ".away", link)
+        assert_refused(project.migrant("up"), 69, "not known to libvirt's daemon", "sudo migrant setup")
+    finally:
+        lab.host.run("migrant", "setup")
+    assert_refused(project.migrant("up", "--timeout", "1"), 75)  # it is started now
+    project.migrant("destroy", "-f")
+    assert_nothing_left(lab, before)
+
+
 # -- names -------------------------------------------------------------------------------------------------
 
 
