@@ -56,7 +56,8 @@ struct command {
 	const struct option *options;	/* ends with an entry without letter and name, or NULL */
 	int operands_min, operands_max; /* operands_max -1: any number */
 	bool stop_at_operand;		/* options end at the first operand (exec) */
-	bool takes_name;		/* the first operand is a sandbox's name, see named.h */
+	bool takes_name;		/* the first operand is a sandbox's name, see named.h … */
+	bool takes_ports;		/* … unless it is a port */
 	bool takes_box;			/* the first operand is a box's name */
 	const struct command *const *subcommands; /* NULL-terminated, or NULL */
 	/*

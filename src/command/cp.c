@@ -10,7 +10,7 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "command/project.h"
+#include "command/named.h"
 #include "copy/copy.h"
 
 #define ENTRIES_DEFAULT 100000
@@ -36,11 +36,10 @@ static void tell(const struct copy_report *report)
 		 report->files == 1 ? "" : "s", (report->bytes + 1023) >> 10);
 }
 
-/* The guest's path relative to the home directory, where the shell there begins; never empty. */
-static const char *guest_path(const char *operand)
+/* The path in the guest, relative to the home directory, where the shell there begins; never empty.
+ */
+static const char *guest_path(const char *path)
 {
-	const char *path = operand + 1;
-
 	if (text_starts(path, "~/"))
 		path += 2 + strspn(path + 2, "/");
 	return *path && !text_equal(path, "~") ? path : ".";
@@ -183,25 +182,38 @@ static int read_limits(const struct invocation *invocation, struct copy_limits *
 	return 0;
 }
 
+/* Of the sandbox that is named, or of the directory's. */
+static int open_running(struct project *project, const struct invocation *invocation,
+			const char *name, struct error *err)
+{
+	if (*name ? named_load(project, name, err) < 0 : project_load(project, invocation, err) < 0)
+		return -1;
+	if (project_connect(project, err) < 0 || project_find(project, err) < 0)
+		return -1;
+	return project_require_running(project, err);
+}
+
 static int run(const struct invocation *invocation, struct error *err)
 {
 	const char *source = invocation->argv[0];
 	const char *target = invocation->argv[1];
+	_cleanup_free_ char *from = named_path(source, &source);
+	_cleanup_free_ char *to = named_path(target, &target);
 	_cleanup_project_ struct project project = PROJECT_INIT;
 	_cleanup_access_ struct project_access access = {0};
 	struct copy_limits limits;
 
-	if ((source[0] == ':') == (target[0] == ':')) {
-		error_set(err, EX_USAGE, "one of the two is in the guest and begins with ':'");
+	if (!from == !to) {
+		error_set(err, EX_USAGE,
+			  "one of the two is in the guest and begins with ':' or 'NAME:'");
 		return error_hint(err, "migrant cp :notes.txt .   or   migrant cp ./notes.txt :");
 	}
 	if (read_limits(invocation, &limits, err) < 0 ||
-	    project_open(&project, invocation, err) < 0 ||
-	    project_require_running(&project, err) < 0 ||
+	    open_running(&project, invocation, from ? from : to, err) < 0 ||
 	    project_find_access(&project, &access, err) < 0)
 		return -1;
 	interrupt_catch();
-	if (source[0] == ':')
+	if (from)
 		return from_guest(&access.access, guest_path(source), target, &limits, err);
 	return to_guest(&access.access, source, guest_path(target), &limits, err);
 }
@@ -216,7 +228,7 @@ const struct command command_cp = {
 	.name = "cp",
 	.group = "access",
 	.operands = "SRC DST",
-	.summary = "copy files between host and guest; ':path' is in the guest",
+	.summary = "copy files between host and guest; ':path', 'NAME:path' is in the guest",
 	.example = "migrant cp :report.txt .",
 	.details = "Directories are copied with all that is in them. A relative path in the guest "
 		   "begins at\n"
@@ -224,7 +236,11 @@ const struct command command_cp = {
 		   "its own\n"
 		   "name. On the host no symbolic link is followed; from the guest come only files "
 		   "and\n"
-		   "directories, and links, devices and FIFOs are named and left.\n",
+		   "directories, and links, devices and FIFOs are named and left. A file of the "
+		   "host with a\n"
+		   "colon in its name is written './a:b'.\n"
+		   "\n"
+		   "  migrant cp my-project:report.txt .    from any directory\n",
 	.options = options,
 	.operands_min = 2,
 	.operands_max = 2,

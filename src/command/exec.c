@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "command/project.h"
+#include "command/named.h"
 #include "provision/remote.h"
 #include "terminal/screen.h"
 
@@ -52,12 +52,12 @@ static enum ssh_tty choose_tty(const struct invocation *invocation)
 	return screen_is_there() ? SSH_TTY_YES : SSH_TTY_NO;
 }
 
-static int check(const struct invocation *invocation, struct error *err)
+static int check(const struct invocation *invocation, const char *program, struct error *err)
 {
 	if (option_flag(invocation, "tty") && option_flag(invocation, "T"))
 		return error_set(err, EX_USAGE, "-t and -T exclude each other");
-	if (invocation->argv[0][0] == '-' || !invocation->argv[0][0]) {
-		error_set(err, EX_USAGE, "'%s' cannot be a command", invocation->argv[0]);
+	if (!program || program[0] == '-' || !program[0]) {
+		error_set(err, EX_USAGE, "'%s' cannot be a command", program ? program : "");
 		return error_hint(err, "migrant exec --help shows the options");
 	}
 	return 0;
@@ -70,15 +70,17 @@ static int run(const struct invocation *invocation, struct error *err)
 	_cleanup_list_ char **environment = NULL;
 	_cleanup_free_ char *command = NULL;
 	struct ssh_request request = {.interactive = true};
+	const char *const *argv = invocation->argv + (named_sandbox(invocation) ? 1 : 0);
 	int status = 0;
 
-	if (check(invocation, err) < 0 || read_environment(invocation, &environment, err) < 0 ||
+	if (check(invocation, argv[0], err) < 0 ||
+	    read_environment(invocation, &environment, err) < 0 ||
 	    project_open(&project, invocation, err) < 0 ||
 	    project_require_running(&project, err) < 0 ||
 	    project_find_access(&project, &access, err) < 0)
 		return -1;
 	command = remote_command(option_text(invocation, "workdir"),
-				 (const char *const *)environment, invocation->argv);
+				 (const char *const *)environment, argv);
 	request.access = &access.access;
 	request.command = command;
 	request.tty = choose_tty(invocation);
@@ -100,18 +102,21 @@ static const struct option options[] = {
 const struct command command_exec = {
 	.name = "exec",
 	.group = "access",
-	.operands = "-- CMD [ARG…]",
+	.operands = "[NAME] -- CMD [ARG…]",
 	.summary = "run a program in the guest with exactly these arguments",
 	.details = "No shell reads the arguments. The exit status is that of the program; 127: "
 		   "there is\n"
 		   "none of that name. It has a terminal when standard input and output are one.\n"
+		   "Options stand before the name.\n"
 		   "\n"
 		   "  migrant exec -- ls -l 'two words'\n"
 		   "  migrant exec -w workspace -e CI=1 -- make test\n"
-		   "  migrant exec -- tar cz -C workspace . >workspace.tar.gz\n",
+		   "  migrant exec -- tar cz -C workspace . >workspace.tar.gz\n"
+		   "  migrant exec -w workspace my-project -- git status    from any directory\n",
 	.options = options,
 	.operands_min = 1,
 	.operands_max = -1,
 	.stop_at_operand = true,
+	.takes_name = true,
 	.run = run,
 };

@@ -35,7 +35,8 @@ static int run_mount(const struct invocation *invocation, struct error *err)
 	_cleanup_project_ struct project project = PROJECT_INIT;
 	const struct config *config = &project.config;
 
-	if (open_locked(&project, invocation, err) < 0 || config_check_files(config, err) < 0)
+	if (open_locked(&project, invocation, err) < 0 || project_require_file(&project, err) < 0 ||
+	    config_check_files(config, err) < 0)
 		return -1;
 	if (count_isolated(config) == 0) {
 		log_step("%s: the Migrantfile has no share with an image", config->name);
@@ -75,6 +76,9 @@ const struct command command_mount = {
 	.group = "shares",
 	.summary = "show the shares' files while the guest does not run",
 	.example = "migrant mount",
+	.operands = "[NAME]",
+	.operands_max = 1,
+	.takes_name = true,
 	.run = run_mount,
 };
 
@@ -83,5 +87,8 @@ const struct command command_unmount = {
 	.group = "shares",
 	.summary = "end what `mount` began",
 	.example = "migrant unmount",
+	.operands = "[NAME]",
+	.operands_max = 1,
+	.takes_name = true,
 	.run = run_unmount,
 };

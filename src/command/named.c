@@ -10,11 +10,35 @@
 #include "command/disks.h"
 #include "domain/list.h"
 
+/* A number is a port before it is a name. */
+static bool is_port(const char *text)
+{
+	return text[strspn(text, "0123456789")] == '\0' || !name_is_valid(text);
+}
+
 const char *named_sandbox(const struct invocation *invocation)
 {
-	if (!invocation->command->takes_name || invocation->argc == 0 || invocation->dashdash == 0)
+	const struct command *command = invocation->command;
+
+	if (!command->takes_name || invocation->argc == 0 || invocation->dashdash == 0)
+		return NULL;
+	/* where options end at the first operand, that is a program unless -- follows */
+	if (command->stop_at_operand && invocation->dashdash != 1)
+		return NULL;
+	if (command->takes_ports && is_port(invocation->argv[0]))
 		return NULL;
 	return invocation->argv[0];
+}
+
+char *named_path(const char *operand, const char **ret_path)
+{
+	size_t length = strcspn(operand, ":/");
+	_cleanup_free_ char *name = text_dup_n(operand, length);
+
+	if (operand[length] != ':' || (length && !name_is_valid(name)))
+		return NULL;
+	*ret_path = operand + length + 1;
+	return take_ptr(name);
 }
 
 /* "There is none", with the one that was probably meant. */

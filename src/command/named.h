@@ -13,6 +13,13 @@
 const char *named_sandbox(const struct invocation *invocation);
 
 /*
+ * The name in "NAME:path" (the caller frees; empty in ":path": the Migrantfile says which), and
+ * the path behind it, borrowed. NULL for a path of the host: one without a name and a colon at its
+ * beginning.
+ */
+char *named_path(const char *operand, const char **ret_path);
+
+/*
  * Connects, and fills the project's configuration for the sandbox @name of this user: from the
  * Migrantfile of the directory that its metadata name, and where that is gone or speaks of another
  * sandbox by now, from the metadata (has_file is false then, and name, directory and user are all

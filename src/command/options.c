@@ -289,6 +289,13 @@ static void add_operand(struct parse *parse, const char *text)
 	parse->operands[parse->operand_count] = NULL;
 }
 
+/* The operand before @next is a sandbox's name, where else a program would stand: "exec NAME --".
+ */
+static bool is_name(const struct parse *parse, const char *next)
+{
+	return parse->command->takes_name && parse->operand_count == 1 && text_equal(next, "--");
+}
+
 static int parse_arguments(struct parse *parse, const char *const *argv, struct error *err)
 {
 	bool expects_command = true;
@@ -314,7 +321,7 @@ static int parse_arguments(struct parse *parse, const char *const *argv, struct 
 			expects_command = parse->command && parse->command->subcommands;
 		} else {
 			add_operand(parse, text);
-			if (!parse->command->stop_at_operand)
+			if (!parse->command->stop_at_operand || is_name(parse, argv[at + 1]))
 				continue;
 			while (argv[++at])
 				add_operand(parse, argv[at]);

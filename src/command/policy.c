@@ -207,6 +207,9 @@ static const struct command policy_show_command = {
 	.name = "show",
 	.summary = "say what the guest may reach",
 	.details = "Of a running sandbox what is in force, else what the Migrantfile asks for.\n",
+	.operands = "[NAME]",
+	.operands_max = 1,
+	.takes_name = true,
 	.options = show_options,
 	.run = run_show,
 };

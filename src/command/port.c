@@ -4,10 +4,10 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/text.h"
+#include "command/named.h"
 #include "command/policy_from_config.h"
 #include "command/policy_state.h"
 #include "command/print.h"
-#include "command/project.h"
 
 /* Of what runs, what is in force; else what the Migrantfile says. */
 static int find_policy(const struct project *project, struct policy *ret_policy, struct error *err)
@@ -15,7 +15,10 @@ static int find_policy(const struct project *project, struct policy *ret_policy,
 	_cleanup_record_ struct record record = {0};
 
 	if (!policy_is_in_force(project)) {
-		policy_from_config(&project->config, NULL, ret_policy);
+		if (project->has_file)
+			policy_from_config(&project->config, NULL, ret_policy);
+		else
+			*ret_policy = project->domain.definition.metadata.policy;
 		return 0;
 	}
 	if (record_load(project->config.name, &record, err) < 0) {
@@ -73,15 +76,28 @@ static void print_json(const struct policy *policy)
 	json_object_put(list);
 }
 
+/* What follows the name, or 0. */
+static int read_port(const struct invocation *invocation, uint16_t *ret_port, struct error *err)
+{
+	const int names = named_sandbox(invocation) ? 1 : 0;
+	const char *text = invocation->argc > names ? invocation->argv[names] : NULL;
+
+	if (text && parse_port(text, ret_port) < 0)
+		return error_set(err, EX_USAGE, "'%s' is no port", text);
+	if (invocation->argc > names + 1)
+		return error_set(err, EX_USAGE, "'migrant port' does not take '%s'",
+				 invocation->argv[names + 1]);
+	return 0;
+}
+
 static int run(const struct invocation *invocation, struct error *err)
 {
 	_cleanup_project_ struct project project = PROJECT_INIT;
 	struct policy policy = {0};
 	uint16_t guest = 0;
 
-	if (invocation->argc && parse_port(invocation->argv[0], &guest) < 0)
-		return error_set(err, EX_USAGE, "'%s' is no port", invocation->argv[0]);
-	if (project_open(&project, invocation, err) < 0 || find_policy(&project, &policy, err) < 0)
+	if (read_port(invocation, &guest, err) < 0 || project_open(&project, invocation, err) < 0 ||
+	    find_policy(&project, &policy, err) < 0)
 		return -1;
 	if (guest)
 		return print_one(&policy, guest, err);
@@ -100,12 +116,16 @@ static const struct option options[] = {
 const struct command command_port = {
 	.name = "port",
 	.group = "access",
-	.operands = "[PORT]",
+	.operands = "[NAME] [PORT]",
 	.summary = "list the ports of the guest that the host shows",
-	.details = "With a port of the guest, prints where on the host it is.\n"
-		   "\n"
-		   "  curl http://$(migrant port 80)/\n",
+	.details =
+		"With a port of the guest, prints where on the host it is. A number is a port, not "
+		"a name.\n"
+		"\n"
+		"  curl http://$(migrant port 80)/\n",
 	.options = options,
-	.operands_max = 1,
+	.operands_max = 2,
+	.takes_name = true,
+	.takes_ports = true,
 	.run = run,
 };

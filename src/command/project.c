@@ -133,6 +133,17 @@ int project_open(struct project *project, const struct invocation *invocation, s
 	return project_find(project, err);
 }
 
+int project_require_file(const struct project *project, struct error *err)
+{
+	const struct config *config = &project->config;
+
+	if (project->has_file)
+		return 0;
+	error_set(err, EX_NOINPUT, "%s has no Migrantfile of the sandbox '%s' any more",
+		  config->directory, config->name);
+	return error_hint(err, "'migrant destroy %s' deletes it", config->name);
+}
+
 int project_require_running(const struct project *project, struct error *err)
 {
 	enum domain_state state = project->domain.state;

@@ -49,6 +49,9 @@ MUST_CHECK int project_find(struct project *project, struct error *err);
 MUST_CHECK int project_open(struct project *project, const struct invocation *invocation,
 			    struct error *err);
 
+/* EX_NOINPUT when the sandbox was meant by its name and its Migrantfile has gone. */
+MUST_CHECK int project_require_file(const struct project *project, struct error *err);
+
 /* EXIT_STATE unless the sandbox exists and runs. */
 MUST_CHECK int project_require_running(const struct project *project, struct error *err);
 

@@ -46,6 +46,7 @@ static int run(const struct invocation *invocation, struct error *err)
 	_cleanup_hosts_ struct host_list hosts = {0};
 
 	if (project_load(&project, invocation, err) < 0 ||
+	    project_require_file(&project, err) < 0 ||
 	    config_check_files(&project.config, err) < 0 ||
 	    config_require_built(&project.config, err) < 0)
 		return -1;
@@ -69,6 +70,9 @@ const struct command command_provision = {
 	.summary = "run the provisioners again in the running sandbox",
 	.example = "migrant provision --with playbook.yml",
 	.details = "When one fails, the guest runs on as it is.\n",
+	.operands = "[NAME]",
+	.operands_max = 1,
+	.takes_name = true,
 	.options = options,
 	.run = run,
 };

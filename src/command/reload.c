@@ -62,7 +62,7 @@ static void print_changes(const struct policy *before, const struct policy *afte
 static int open_running(struct project *project, const struct invocation *invocation,
 			struct error *err)
 {
-	if (project_load(project, invocation, err) < 0 ||
+	if (project_load(project, invocation, err) < 0 || project_require_file(project, err) < 0 ||
 	    config_require_built(&project->config, err) < 0 ||
 	    project_lock(project, LOCK_SECONDS, err) < 0 || project_connect(project, err) < 0 ||
 	    project_find(project, err) < 0)
@@ -181,7 +181,7 @@ static int open_checked(struct project *project, const struct invocation *invoca
 {
 	struct wire wire;
 
-	if (project_load(project, invocation, err) < 0 ||
+	if (project_load(project, invocation, err) < 0 || project_require_file(project, err) < 0 ||
 	    config_check_files(&project->config, err) < 0 ||
 	    config_require_built(&project->config, err) < 0 ||
 	    tunnel_file_valid(&project->config, err) < 0 ||
@@ -271,6 +271,9 @@ const struct command command_reload = {
 		   "With --policy: the network policy, in one step; connections that are no longer "
 		   "allowed\n"
 		   "are cut, all others go on. Prints what has changed.\n",
+	.operands = "[NAME]",
+	.operands_max = 1,
+	.takes_name = true,
 	.options = options,
 	.run = run,
 };

@@ -18,7 +18,7 @@ extern const char grow_script[];
 static int open_running(struct project *project, const struct invocation *invocation,
 			struct error *err)
 {
-	if (project_load(project, invocation, err) < 0 ||
+	if (project_load(project, invocation, err) < 0 || project_require_file(project, err) < 0 ||
 	    project_lock(project, LOCK_SECONDS, err) < 0 || project_connect(project, err) < 0 ||
 	    project_find(project, err) < 0)
 		return -1;
@@ -96,5 +96,8 @@ const struct command command_resize = {
 	.example = "migrant resize",
 	.details = "The root file system grows with it. A disk does not shrink.\n"
 		   "A changed `cpus` or `memory` counts from the next start: 'migrant reload'.\n",
+	.operands = "[NAME]",
+	.operands_max = 1,
+	.takes_name = true,
 	.run = run,
 };

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/text.h"
-#include "command/project.h"
+#include "command/named.h"
 
 #define FORWARDS_MAX 64
 
@@ -34,11 +34,13 @@ static int parse_forward(const char *text, struct forward *ret_forward, struct e
 static int read_named(const struct invocation *invocation, struct forward *forwards,
 		      size_t *ret_count, struct error *err)
 {
-	if (invocation->argc > FORWARDS_MAX)
+	const int names = named_sandbox(invocation) ? 1 : 0;
+
+	if (invocation->argc - names > FORWARDS_MAX)
 		return error_set(err, EX_USAGE, "more than %d ports", FORWARDS_MAX);
-	*ret_count = (size_t)invocation->argc;
-	for (int i = 0; i < invocation->argc; i++)
-		if (parse_forward(invocation->argv[i], &forwards[i], err) < 0)
+	*ret_count = (size_t)(invocation->argc - names);
+	for (int i = names; i < invocation->argc; i++)
+		if (parse_forward(invocation->argv[i], &forwards[i - names], err) < 0)
 			return -1;
 	return 0;
 }
@@ -132,17 +134,21 @@ static int run(const struct invocation *invocation, struct error *err)
 const struct command command_tunnel = {
 	.name = "tunnel",
 	.group = "access",
-	.operands = "[[HOST:]PORT…]",
+	.operands = "[NAME] [[HOST:]PORT…]",
 	.summary = "show ports of the guest on the host's loopback while it runs",
 	.details =
 		"Without a port, those of `tunnel:` in the Migrantfile. Through SSH: also what the "
 		"guest\n"
 		"has on its own loopback, and nothing of the policy changes. What answers there is "
 		"the\n"
-		"guest: a browser that looks at it runs its scripts.\n"
+		"guest: a browser that looks at it runs its scripts. A number is a port, not a "
+		"name.\n"
 		"\n"
 		"  migrant tunnel 3000\n"
-		"  migrant tunnel 8080:80 5432\n",
+		"  migrant tunnel 8080:80 5432\n"
+		"  migrant tunnel my-project 3000    from any directory\n",
 	.operands_max = -1,
+	.takes_name = true,
+	.takes_ports = true,
 	.run = run,
 };

@@ -31,14 +31,8 @@ int up_config(struct up *up, struct error *err)
 {
 	const struct config *config = &up->project.config;
 
-	if (project_load(&up->project, up->invocation, err) < 0)
-		return -1;
-	if (!up->project.has_file) {
-		error_set(err, EX_NOINPUT, "%s has no Migrantfile of the sandbox '%s' any more",
-			  config->directory, config->name);
-		return error_hint(err, "'migrant destroy %s' deletes it", config->name);
-	}
-	if (config_check_files(config, err) < 0)
+	if (project_load(&up->project, up->invocation, err) < 0 ||
+	    project_require_file(&up->project, err) < 0 || config_check_files(config, err) < 0)
 		return -1;
 	return config_require_built(config, err);
 }

@@ -95,17 +95,25 @@ def command_names(migrant):
     (["logs", "--cloud-init", "-f"], "--cloud-init cannot be followed", ""),
     (["ssh", "--forward-agent"], "there is no agent to forward (SSH_AUTH_SOCK)", ""),
     (["ssh", "--forward-x11"], "there is no display to forward (DISPLAY)", ""),
-    (["tunnel", "x"], "'x' is no port", "migrant tunnel 3000"),
+    (["tunnel", "x:3000"], "'x:3000' is no port", "migrant tunnel 3000"),
+    (["tunnel", "agent", "x"], "'x' is no port", "migrant tunnel 3000"),
     (["port", "0"], "'0' is no port", ""),
+    (["port", "agent", "x"], "'x' is no port", ""),
+    (["port", "80", "443"], "'migrant port' does not take '443'", ""),
+    (["port", "agent", "80", "443"], "'migrant port' does not take '443'", ""),
+    (["policy", "show", "X"], "'X' cannot be the name of a sandbox", "'migrant global-status' lists yours"),
     (["ssh-config", "--host", "a b"], "'a b' cannot be the name of a host", ""),
     (["logs", "--network", "X"], "'X' cannot be the name of a sandbox", "'migrant global-status' lists yours"),
-    (["exec"], "'migrant exec' needs -- CMD", "migrant exec --help shows the options"),
+    (["exec"], "'migrant exec' needs [NAME] -- CMD", "migrant exec --help shows the options"),
     (["exec", "-t", "-T", "--", "true"], "-t and -T exclude each other", ""),
     (["exec", "-e", "1=2", "--", "true"], "'1=2' is no variable", "-e NAME=value"),
     (["exec", "-e", "NOT_SET", "--", "true"], "-e NOT_SET: it is not set here", ""),
+    (["exec", "X", "--", "true"], "'X' cannot be the name of a sandbox", "'migrant global-status' lists yours"),
+    (["exec", "agent", "--"], "'' cannot be a command", "migrant exec --help shows the options"),
     (["exec", "--", "-x"], "'-x' cannot be a command", "migrant exec --help shows the options"),
-    (["cp", "a", "b"], "one of the two is in the guest and begins with ':'", "migrant cp :notes.txt ."),
-    (["cp", ":a", ":b"], "one of the two is in the guest and begins with ':'", "migrant cp :notes.txt ."),
+    (["cp", "a", "b"], "one of the two is in the guest and begins with ':' or 'NAME:'", "migrant cp :notes.txt ."),
+    (["cp", ":a", "agent:b"], "one of the two is in the guest and begins with ':' or 'NAME:'", "migrant cp :notes.txt ."),
+    (["cp", "./agent:a", "X:b"], "one of the two is in the guest and begins with ':' or 'NAME:'", "migrant cp :notes.txt ."),
     (["storage", "--json", "--prune"], "--json, --prune, --verify, --adopt and --delete exclude each other",
      "migrant storage --help"),
     (["cp", ":a"], "'migrant cp' needs SRC DST", "migrant cp --help"),
@@ -259,7 +267,7 @@ def test_what_is_not_built_is_valid(validate):
 
 PROJECT = ["validate", "plan", "up", "halt", "destroy -f", "status", "status --json", "ssh -c true", "exec -- true", "ip",
            "logs", "port", "tunnel 3000", "ssh-config", "provision", "cp :a b", "reload", "reload --policy", "resize",
-           "policy show", "policy show --rules --json", "panic"]
+           "policy show", "policy show --rules --json", "panic", "mount", "unmount", "wg", "suspend", "resume"]
 
 
 @pytest.fixture(params=PROJECT)
@@ -309,7 +317,7 @@ def test_policy_alone_is_no_start(migrant, tmp_path):
     for option in ("-f", "--provision", "--timeout=5"):
         fails(migrant("reload", "--policy", option), USAGE, "it goes with no other option")
     fails(migrant("reload", "--policies"), USAGE, "policies")
-    fails(migrant("reload", "--policy", "now"), USAGE, "now")
+    fails(migrant("reload", "--policy", "Now"), USAGE, "'Now' cannot be the name of a sandbox")
     fails(migrant("policy"), USAGE, "policy")
     fails(migrant("policy", "hide"), USAGE, "hide")
 

@@ -71,6 +71,20 @@ def test_a_name_does_from_anywhere_what_the_directory_does(box):
     assert box.migrant("ip", "access", cwd=HOME).stdout == box.migrant("ip").stdout
     assert json.loads(box.migrant("status", "access", "--json", cwd=HOME).stdout) == \
         json.loads(box.migrant("status", "--json").stdout)
+    here = {"cwd": HOME}
+    assert box.migrant("exec", "-w", "/tmp", "access", "--", "sh", "-c", "pwd; echo $*", "0", "--", "a", **here).stdout == \
+        "/tmp\n-- a\n"
+    assert box.migrant("exec", "sh", "-c", "echo $*", "0", "--", "a").stdout == "-- a\n"  # no name without one
+    box.lab.host.sh("echo copied >named; migrant cp named access:; rm named; migrant cp access:named back; cat back",
+                    user="dev", **here)
+    assert box.lab.host.run("cat", f"{HOME}/back").stdout == "copied\n"
+    assert box.migrant("policy", "show", "access", **here).stdout == box.migrant("policy", "show").stdout
+    assert "no port of the guest is published" in box.migrant("port", "access", **here).stderr
+    assert "the Migrantfile has no `tunnel:`" in box.migrant("tunnel", "access", check=False, **here).stderr
+    assert "names no provisioner" in box.migrant("provision", "access", **here).stderr
+    assert "the disk already has 4096 MiB" in box.migrant("resize", "access", **here).stderr
+    assert "the policy is already in force" in box.migrant("reload", "--policy", "access", **here).stdout
+    assert "runs: its shares stay mounted" in box.migrant("unmount", "access", check=False, **here).stderr
 
 
 def test_a_name_that_is_none(box):
@@ -91,7 +105,7 @@ def test_the_shell_completes_it(box):
         COMP_WORDS=(migrant box build arch); COMP_CWORD=3; _migrant; echo "${COMPREPLY[@]}"
         COMP_WORDS=(migrant exec acc); COMP_CWORD=2; _migrant; echo "${COMPREPLY[@]}"
         """
-    assert box.lab.host.run("bash", "-uc", script, user="dev", cwd=HOME).stdout == "access\naccess\narch\n\n"
+    assert box.lab.host.run("bash", "-uc", script, user="dev", cwd=HOME).stdout == "access\naccess\narch\naccess\n"
 
 
 def test_a_sandbox_whose_directory_has_gone(box):
@@ -101,6 +115,9 @@ def test_a_sandbox_whose_directory_has_gone(box):
         assert box.migrant("ssh", "access", "-c", "hostname", cwd=HOME).stdout == "access\n"
         status = json.loads(box.migrant("status", "access", "--json", cwd=HOME).stdout)
         assert (status["state"], status["dir"], status["drift"], status["notes"]) == ("running", box.path, [], [])
+        for command in (["provision"], ["reload"], ["reload", "--policy"], ["resize"], ["mount"]):
+            result = box.migrant(*command, "access", cwd=HOME, check=False)
+            assert result.returncode == 66 and "has no Migrantfile of the sandbox 'access' any more" in result.stderr, result
         box.lab.project("access", "name: another\n")
         assert json.loads(box.migrant("status", "access", "--json", cwd=HOME).stdout)["name"] == "access"
         box.lab.host.run("rm", "-r", box.path)
