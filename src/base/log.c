@@ -11,6 +11,32 @@
 
 #define REDRAW_MS 100
 
+/* Who else gets what is shown (log_keep()). */
+static struct {
+	void (*take)(void *data, const char *line);
+	void *data;
+} keeper;
+
+void log_keep(void (*take)(void *data, const char *line), void *data)
+{
+	keeper.take = take;
+	keeper.data = data;
+}
+
+/* Shows @label, in the colour of SGR @colour, and @text, both fit for a terminal, as one line. */
+static void show(const char *before, const char *label, const char *colour, const char *text)
+{
+	const bool coloured = *colour && log_has_colour(STDERR_FILENO);
+	_cleanup_free_ char *line = NULL;
+
+	fprintf(stderr, "%s%s%s%s%s\n", before, coloured ? colour : "", label,
+		coloured ? "\033[0m" : "", text);
+	if (!keeper.take)
+		return;
+	line = text_format("%s%s%s", before, label, text);
+	keeper.take(keeper.data, line);
+}
+
 bool log_has_colour(int fd)
 {
 	const char *no_colour = getenv("NO_COLOR");
@@ -25,10 +51,9 @@ static void print_placed(const char *place, const char *label, const char *colou
 {
 	_cleanup_free_ char *safe = text_escape(text, strlen(text), false);
 	_cleanup_free_ char *where = place ? text_escape(place, strlen(place), false) : NULL;
-	bool coloured = log_has_colour(STDERR_FILENO);
+	_cleanup_free_ char *before = where ? text_format("%s: ", where) : text_dup("");
 
-	fprintf(stderr, "%s%s%s%s%s%s\n", where ? where : "", where ? ": " : "",
-		coloured ? colour : "", label, coloured ? "\033[0m" : "", safe);
+	show(before, label, colour, safe);
 }
 
 static void print_line(const char *label, const char *colour, const char *text)
@@ -81,9 +106,19 @@ static void print_detail(const char *lines)
 	for (const char *at = safe; *at;) {
 		size_t length = strcspn(at, "\n");
 
-		fprintf(stderr, "    %.*s\n", (int)length, at);
+		_cleanup_free_ char *line = text_dup_n(at, length);
+
+		show("    ", "", "", line);
 		at += length + (at[length] == '\n');
 	}
+}
+
+void log_output(const char *title, const char *bytes, size_t length)
+{
+	_cleanup_free_ char *safe_title = text_escape(title, strlen(title), false);
+	_cleanup_free_ char *safe = text_escape(bytes, length, true);
+
+	show(safe_title, length ? " | " : " |", "", safe);
 }
 
 void log_error(const struct error *err)

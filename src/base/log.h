@@ -9,6 +9,7 @@
 #define BASE_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -19,6 +20,12 @@ void log_step(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_info(const char *format, ...) PRINTF_LIKE(1, 2);
 /* "warning: text". */
 void log_warning(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* A line that a program of the user's or of the guest's has printed: "title | text". */
+void log_output(const char *title, const char *bytes, size_t length);
+
+/* From now on @take gets each line as well, as it is shown but without colour. NULL: no more. */
+void log_keep(void (*take)(void *data, const char *line), void *data);
 
 /*
  * Prints "error: message" ("PLACE: error: message" for a place in a file), the detail's lines and

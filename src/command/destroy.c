@@ -17,6 +17,7 @@
 #include "command/stored.h"
 #include "command/volumes.h"
 #include "layer/layer.h"
+#include "provision/journal.h"
 #include "provision/ssh_config.h"
 
 static int ask(const struct project *project, const struct stored_list *images, struct error *err)
@@ -86,6 +87,7 @@ int destroy_sandbox(struct project *project, unsigned int *ret_kept, struct erro
 	    domain_undefine(project->domain.handle, err) < 0)
 		return error_hint(err, "'migrant destroy' goes on where this one stopped");
 	ssh_config_forget_key(project->config.name);
+	journal_forget(project->config.name);
 	if (check_nothing_left(project, pool, uuid, *ret_kept, err) < 0)
 		return error_prefix(err, "the sandbox is not quite gone");
 	return 0;

@@ -122,13 +122,17 @@ static int show_cloud_init(const struct project *project, struct error *err)
 static int check(const struct invocation *invocation, struct error *err)
 {
 	const bool network = option_flag(invocation, "network");
+	const bool provision = option_flag(invocation, "provision");
 	const bool cloud_init = option_flag(invocation, "cloud-init");
 
-	if (network && cloud_init)
-		return error_set(err, EX_USAGE, "--network and --cloud-init exclude each other");
-	if (!network && (option_flag(invocation, "json") || option_text(invocation, "since")))
+	if (network + provision + cloud_init > 1)
 		return error_set(err, EX_USAGE,
-				 "--json and --since are for --network: the guest's "
+				 "--network, --provision and --cloud-init exclude each other");
+	if (!network && option_flag(invocation, "json"))
+		return error_set(err, EX_USAGE, "--json is for --network");
+	if (!network && !provision && option_text(invocation, "since"))
+		return error_set(err, EX_USAGE,
+				 "--since is for --network and --provision: the guest's "
 				 "own words have no times that can be trusted");
 	if (cloud_init && option_flag(invocation, "follow"))
 		return error_set(err, EX_USAGE, "--cloud-init cannot be followed; the console can");
@@ -143,6 +147,8 @@ static int run(const struct invocation *invocation, struct error *err)
 		return -1;
 	if (option_flag(invocation, "network"))
 		return logs_network(invocation, project.config.name, err);
+	if (option_flag(invocation, "provision"))
+		return logs_provision(invocation, project.config.name, err);
 	if (project_connect(&project, err) < 0 || project_find(&project, err) < 0)
 		return -1;
 	if (!project.domain.handle) {
@@ -158,9 +164,11 @@ static int run(const struct invocation *invocation, struct error *err)
 
 static const struct option options[] = {
 	{0, "network", OPTION_FLAG, NULL, "what the guest did on the network"},
+	{0, "provision", OPTION_FLAG, NULL, "what up and provision have said, with times in UTC"},
 	{0, "cloud-init", OPTION_FLAG, NULL, "what its first boot has set up, as the guest says"},
 	{'f', "follow", OPTION_FLAG, NULL, "wait for more and show it as it comes"},
-	{0, "since", OPTION_TEXT, "WHEN", "of the network: from then on (30m, or a time in UTC)"},
+	{0, "since", OPTION_TEXT, "WHEN",
+	 "network, provision: from then on (30m, or a time in UTC)"},
 	{0, "json", OPTION_FLAG, NULL, "of the network: one JSON object per line"},
 	{0},
 };
@@ -170,16 +178,18 @@ const struct command command_logs = {
 	.group = "access",
 	.operands = "[NAME]",
 	.summary = "show what the sandbox has logged",
-	.details = "Without an option, the last 256 KiB that the guest has printed on its console "
-		   "since it\n"
-		   "was started. Of the network: connections that were allowed and denied, and "
-		   "names that\n"
-		   "were asked for, as far as they fit into 4 MiB. Logs stay when the sandbox is "
-		   "halted and\n"
-		   "go when it is destroyed.\n"
-		   "\n"
-		   "  migrant logs | tail\n"
-		   "  migrant logs --network --since 10m -f\n",
+	.details =
+		"Without an option, the last 256 KiB that the guest has printed on its console "
+		"since it\n"
+		"was started. Of the network: connections that were allowed and denied, and "
+		"names that\n"
+		"were asked for, as far as they fit into 4 MiB. Of provisioning: the last 1 MiB or "
+		"more.\n"
+		"Logs stay when the sandbox is halted and go when it is destroyed.\n"
+		"\n"
+		"  migrant logs | tail\n"
+		"  migrant logs --network --since 10m -f\n"
+		"  migrant logs --provision --since 1h\n",
 	.options = options,
 	.operands_max = 1,
 	.takes_name = true,

@@ -193,8 +193,7 @@ static int follow(struct log_reader *reader, int watch, const char *name, struct
 	return 0; /* main() says that nothing can be printed */
 }
 
-/* "2h" (before now), or the beginning of a time as the log has it. */
-static int read_since(const char *text, char ret_time[EVENT_TIME_MAX], struct error *err)
+int logs_since(const char *text, char ret_time[EVENT_TIME_MAX], struct error *err)
 {
 	static const char form[] = "0000-00-00T00:00:00";
 	struct event event;
@@ -228,7 +227,7 @@ int logs_network(const struct invocation *invocation, const char *name, struct e
 	const bool follows = option_flag(invocation, "follow");
 	_cleanup_close_ int watch = -1;
 
-	if (read_since(option_text(invocation, "since"), reader.since, err) < 0)
+	if (logs_since(option_text(invocation, "since"), reader.since, err) < 0)
 		return -1;
 	/* Watched before it is read: what comes between is read twice at worst, as nothing. */
 	if (open_files(&reader, name, err) < 0 || (follows && watch_files(name, &watch, err) < 0))

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "command/hosts.h"
+#include "provision/journal.h"
 #include "provision/provision.h"
 
 /* True when @name means this one: its name, its file as written, or its kind. */
@@ -55,6 +56,7 @@ static int run(const struct invocation *invocation, struct error *err)
 	    project_find(&project, err) < 0 || project_require_running(&project, err) < 0 ||
 	    project_find_access(&project, &access, err) < 0)
 		return -1;
+	journal_begin(project.config.name);
 	hosts_find(&project, &access.access, &hosts);
 	return run_each(&project.config, option_text(invocation, "with"), &hosts, err);
 }

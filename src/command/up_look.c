@@ -22,6 +22,7 @@
 #include "command/up.h"
 #include "command/volumes.h"
 #include "domain/libvirt.h"
+#include "provision/journal.h"
 
 #define VERSION_MAX   128
 #define HOOK_SECONDS  10
@@ -39,7 +40,10 @@ int up_config(struct up *up, struct error *err)
 
 int up_lock(struct up *up, struct error *err)
 {
-	return project_lock(&up->project, up->timeout ? up->timeout : LOCK_SECONDS, err);
+	if (project_lock(&up->project, up->timeout ? up->timeout : LOCK_SECONDS, err) < 0)
+		return -1;
+	journal_begin(up->project.config.name);
+	return 0;
 }
 
 int up_connect(struct up *up, struct error *err)

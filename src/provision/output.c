@@ -8,11 +8,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/interrupt.h"
+#include "base/log.h"
 #include "base/text.h"
 
 #define LINE_MAX_SHOWN 8192
@@ -20,11 +20,9 @@
 
 static void show(struct output *output, const char *bytes, size_t length)
 {
-	_cleanup_free_ char *title = text_escape(output->title, strlen(output->title), false);
-	_cleanup_free_ char *safe = text_escape(bytes, length, true);
 	_cleanup_free_ char *line = text_dup_n(bytes, length);
 
-	fprintf(stderr, "%s |%s%s\n", title, length ? " " : "", safe);
+	log_output(output->title, bytes, length);
 	if (output->look)
 		output->look(output->data, line);
 }

@@ -11,8 +11,9 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "provision/state.h"
 
-static char *state_directory(void)
+char *state_directory(void)
 {
 	const char *state = getenv("XDG_STATE_HOME");
 	const char *home = getenv("HOME");

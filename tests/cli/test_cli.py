@@ -90,8 +90,10 @@ def command_names(migrant):
     (["init", "--template", "nope"], "no template 'nope'", "migrant init --help lists them"),
     (["completion"], "'migrant completion' needs bash|zsh|fish", "migrant completion --help"),
     (["completion", "tcsh"], "no completion for 'tcsh'", "there is one for bash, zsh and fish"),
-    (["logs", "--network", "--cloud-init"], "--network and --cloud-init exclude each other", ""),
-    (["logs", "--json"], "--json and --since are for --network", ""),
+    (["logs", "--network", "--cloud-init"], "--network, --provision and --cloud-init exclude each other", ""),
+    (["logs", "--provision", "--cloud-init"], "--network, --provision and --cloud-init exclude each other", ""),
+    (["logs", "--provision", "--json"], "--json is for --network", ""),
+    (["logs", "--since", "1h"], "--since is for --network and --provision", ""),
     (["logs", "--cloud-init", "-f"], "--cloud-init cannot be followed", ""),
     (["ssh", "--forward-agent"], "there is no agent to forward (SSH_AUTH_SOCK)", ""),
     (["ssh", "--forward-x11"], "there is no display to forward (DISPLAY)", ""),
@@ -386,6 +388,25 @@ def test_whose_the_tunnels_file_is(migrant, tmp_path):
     fails(migrant("validate"), NO_INPUT, "wireguard.conf: No such file")
     write_tunnel(tmp_path, migrantfile="wireguard: elsewhere.conf\n", name="other.conf")
     fails(migrant("validate"), NO_INPUT, "^Migrantfile:1:12: error: elsewhere.conf: No such file")
+
+
+# --- what was kept of provisioning
+
+
+def test_what_up_has_said_is_shown_again(migrant, tmp_path):
+    (tmp_path / "Migrantfile").write_text("name: kept\n")
+    fails(migrant("logs", "--provision"), 1, "there is no log of provisioning kept")
+    state = tmp_path / ".local/state/migrant"
+    state.mkdir(parents=True)
+    (state / "provision-kept.log.1").write_text("2026-01-01T10:00:00Z ==> kept: up\n2026-01-01T10:00:01Z tools | a\\x1b[2Jb\n")
+    (state / "provision-kept.log").write_text(f"2026-01-02T10:00:00Z evil{ESCAPE}[2J\u202e\nno end")
+    first = "2026-01-01T10:00:00Z ==> kept: up\n2026-01-01T10:00:01Z tools | a\\x1b[2Jb\n"
+    second = "2026-01-02T10:00:00Z evil\\x1b[2J\\xe2\\x80\\xae\n"
+    assert migrant("logs", "--provision").out == first + second
+    assert migrant("logs", "--provision", "--since", "2026-01-01T10:00:01").out == first.split("\n", 1)[1] + second
+    assert migrant("logs", "--provision", "--since", "2026-01-02").out == second
+    assert migrant("logs", "--provision", "--since", "1h").out == ""
+    fails(migrant("logs", "--provision", "--since", "then"), USAGE, "--since takes a duration or a time, not 'then'")
 
 
 # --- init

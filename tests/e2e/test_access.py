@@ -380,6 +380,12 @@ def test_logs_of_the_console_and_of_cloud_init(box, terminal):
     follower.wait_text(b"andmore")
     follower.type("\x03")
     assert follower.end() == -signal.SIGINT
+    follower = terminal("logs", "--provision", "-f")
+    follower.wait_text(rb"Z ==> access: up; ")
+    box.migrant("up", "--no-provision", "access", cwd=HOME)
+    follower.wait_text(rb"Z ==> access: is running")
+    follower.type("\x03")
+    assert follower.end() == -signal.SIGINT
     log = box.migrant("logs", "access", cwd=HOME).stdout
     assert "\nmarkred\\x1b]0;t\\x07\\xc2\\x9bx\n" in log and "\x1b" not in log
     assert "Cloud-init" in box.migrant("logs", "--cloud-init").stdout
@@ -410,7 +416,9 @@ def test_destroyed_by_its_name(box):
         result = box.migrant(*command, check=False)
         assert result.returncode == (64 if command == ["console"] else STATE), (command, result)
     assert "login:" in box.migrant("logs").stdout
+    assert " ==> access: making the sandbox\n" in box.migrant("logs", "--provision", "access", cwd=HOME).stdout
     box.migrant("destroy", "-f", "access", cwd=HOME)
-    assert box.lab.host.run("find", HOME, "-name", "known_hosts*access").stdout == ""
-    assert box.migrant("logs", check=False).returncode == STATE
+    assert box.lab.host.run("find", HOME, "-name", "known_hosts*access", "-o", "-name", "provision-access*").stdout == ""
+    for kind in ([], ["--provision"], ["--network"]):
+        assert box.migrant("logs", *kind, check=False).returncode == STATE
     assert "you have no sandboxes" in box.migrant("global-status", cwd=HOME).stderr

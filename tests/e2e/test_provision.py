@@ -150,6 +150,10 @@ def test_scripts_and_files(world, project):
                  "says | wrong", "setup.py | python True", "shell | migrant", "fails | before"):
         assert line + "\n" in result.stderr
     assert "\x1b" not in result.stderr
+    kept = world.migrant("logs", "--provision", "--since", "1h", "playbook", cwd="/").stdout.splitlines()
+    said = result.stderr.splitlines()
+    assert [line.split(" ", 1)[1] for line in kept[-len(said):]] == said
+    assert world.migrant("logs", "--provision", "--since", "2999-01-01", cwd=project).stdout == ""
     world.migrant("provision", "--with", "tree", cwd=project)  # is there already
     look = ("stat -c '%a %U %n' /etc/motd tree tree/link 'tree/a b/c'; cat /etc/motd 2>&1; sudo cat /etc/motd; "
             "readlink tree/link; ls /never /tmp/migrant-provision* 2>&1 | wc -l; ls -A /etc | grep migrant || true")
