@@ -11,6 +11,8 @@ import pytest
 
 TESTS = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(TESTS / "lab"))
+from lab import Lab
+
 POOL = "/var/lib/libvirt/images/migrant"
 BOX = "debian-12"
 
@@ -21,9 +23,11 @@ def must_work():
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Under MIGRANT_MUST_WORK=1 a skipped test is a failed one."""
+    """Under MIGRANT_MUST_WORK=1 a skipped test is a failed one. A failed one shows what the guests said."""
     outcome = yield
     report = outcome.get_result()
+    if report.failed:
+        report.sections += [("logs of the lab's host", text) for text in map(Lab.evidence, Lab.running) if text]
     if report.skipped and must_work() and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped where everything must work: {report.longrepr}"

@@ -201,6 +201,8 @@ def stop(popen, sig=signal.SIGKILL):
 class Lab:
     """with Lab() as lab: lab.host.run("ip", "a")"""
 
+    running = []  # those that have not ended yet
+
     def __init__(self, keep=False, online=False, root=None):
         """@online: the host reaches what this machine reaches instead of the lab's Internet. Only for
         tests that must install packages. @root: the host's root file system (a directory, which
@@ -212,6 +214,7 @@ class Lab:
         self.spawned = []
         self.base = pathlib.Path(tempfile.mkdtemp(prefix="migrant-lab-"))
         self.base.chmod(0o755)
+        self.running.append(self)
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -277,6 +280,8 @@ class Lab:
         raise Failed("the lab's host did not come up")
 
     def close(self):
+        if self in self.running:
+            self.running.remove(self)
         for popen in self.spawned:
             popen.kill()
             popen.wait()
@@ -467,6 +472,15 @@ class Lab:
     def migrant(self, *argv, cwd, user="dev", **options):
         """Runs migrant as @user in a project."""
         return self.host.run("migrant", *argv, user=user, cwd=cwd, **options)
+
+    def evidence(self, lines=25):
+        """The end of what guests, QEMU and libvirtd have logged here, for a failed test's report; "" without."""
+        texts = []
+        for path in sorted(self.base.glob("private/var/log/libvirt/**/*.log")):
+            text = path.read_bytes()[-20000:].decode(errors="replace")
+            tail = [ascii(line)[1:-1] for line in text.splitlines()[-lines:]]
+            texts.append("\n".join([f"-- {path.name}", *tail]))
+        return "\n".join(texts)
 
     # -- what is compared before and after ----------------------------------------------------
 

@@ -9,7 +9,9 @@ class Arrivals:
     # Behind every filter, so that it counts what is delivered.
     HOOK = {"input": "type filter hook input priority 300", "prerouting": "type filter hook prerouting priority -350"}
 
-    FAMILY, TYPE, PROTOCOL, SKIP = "ip", "ipv4_addr", "ip protocol", ""
+    FAMILY, TYPE, PROTOCOL = "ip", "ipv4_addr", "ip protocol"
+    # The host's own word about an answer that came too late to be delivered; no probe sends it.
+    SKIP = "icmp type destination-unreachable accept;"
 
     def __init__(self, machine, match="", hook="prerouting"):
         self.run = machine.run
@@ -37,10 +39,10 @@ class Arrivals:
 
 
 class Arrivals6(Arrivals):
-    """The same for IPv6, but for what neighbours and routers say to each other."""
+    """The same for IPv6, also without what neighbours and routers say to each other."""
 
     FAMILY, TYPE, PROTOCOL = "ip6", "ipv6_addr", "ip6 nexthdr"
-    SKIP = "icmpv6 type { 133, 134, 135, 136, 137, 143 } accept;"
+    SKIP = "icmpv6 type { 1, 133, 134, 135, 136, 137, 143 } accept;"
 
 
 class Frames:
