@@ -357,6 +357,18 @@ static bool is_plain(const struct filter *filter, const char *text, size_t lengt
 	return length <= TITLE_MAX && text_is_plain(text, length);
 }
 
+/* The text behind the number and its semicolon is one that the entry lets pass. */
+static bool may_say(const struct filter *filter, const struct sequence *sequence, size_t digits)
+{
+	const char *text = filter->pending + digits + 1;
+	size_t length = filter->length - digits - 1;
+
+	if (sequence->only)
+		return length == strlen(sequence->only) &&
+		       memcmp(text, sequence->only, length) == 0;
+	return is_plain(filter, filter->pending + digits, filter->length - digits);
+}
+
 static void end_osc(struct filter *filter, const char *terminator, struct strbuf *out)
 {
 	size_t digits;
@@ -364,7 +376,7 @@ static void end_osc(struct filter *filter, const char *terminator, struct strbuf
 	int entry = number < 0 ? -1 : sequence_find_number(SEQUENCE_OSC, (uint32_t)number);
 
 	if (entry < 0 || sequences[entry].verdict != SEQUENCE_PASSES || filter->is_too_long ||
-	    !is_plain(filter, filter->pending + digits, filter->length - digits)) {
+	    !may_say(filter, &sequences[entry], digits)) {
 		drop(filter);
 		return;
 	}

@@ -42,6 +42,8 @@
 	 .shown = "`CSI ? " #which " h`, `l`", .why = (because)}
 #define TITLE(which, because) /* the terminal keeps the user's on a stack (xterm) meanwhile */ \
 	{.kind = SEQUENCE_OSC, .number = (which), .shown = "`OSC " #which "`", .why = (because), .prepare = "\033[22;0t", .undo = "\033[23;0t"}
+#define ASKS_OSC(which, because) /* with a text it would set what is asked for */ \
+	{.kind = SEQUENCE_OSC, .number = (which), .only = "?", .asks = true, .shown = "`OSC " #which " ; ?`", .why = (because)}
 #define NO_OSC(which, because) \
 	{.kind = SEQUENCE_OSC, .verdict = SEQUENCE_DROPPED, .number = (which), .shown = "`OSC " #which "`", .why = (because)}
 #define NO_STRING(byte, text, because) \
@@ -169,8 +171,9 @@ const struct sequence sequences[] = {
 	NO_OSC(7, "tells the terminal a directory in which it opens the next window"),
 	NO_OSC(8, "a link whose text is not where it leads, opened on the host"),
 	NO_OSC(9, "notifications of the desktop"),
-	NO_OSC(10, "as OSC 4"),
-	NO_OSC(11, "as OSC 4"),
+	ASKS_OSC(10, "asks for the colour of text, as `OSC 11 ; ?`"),
+	ASKS_OSC(11, "asks for the colour behind the text, by which vim and others choose readable ones; the answer is three numbers that "
+		 "the guest cannot have chosen, for what would set the colour (any text but the `?`) is dropped"),
 	NO_OSC(12, "as OSC 4"),
 	NO_OSC(22, "shape of the pointer, beyond the window in some terminals"),
 	NO_OSC(50, "fonts; a report of their name"),

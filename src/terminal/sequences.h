@@ -42,6 +42,7 @@ struct sequence {
 	/* CSI: how many parameters, the range of the first, the most of the others; 0 max: any. */
 	uint8_t least, most;
 	uint32_t first_low, first_high, rest_high;
+	const char *only;    /* OSC: the one text that it may have, or NULL */
 	bool asks;	     /* the terminal types an answer */
 	bool has_parts;	     /* parameters may have parts, with colons (ISO 8613-6) */
 	const char *prepare; /* what goes before the first, or NULL */

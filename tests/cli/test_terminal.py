@@ -13,7 +13,7 @@ import pytest
 
 from terminal import COLUMNS, ROWS, Terminal, show
 
-FORBIDDEN = re.compile(rb"\x1b[PX^_kc]|\x1b\](?![012];)|\x1b\[[0-9;]*[it]|\x1b\[\?[0-9;]*[in]|\x05|\x1b\[>0?q")
+FORBIDDEN = re.compile(rb"\x1b[PX^_kc]|\x1b\](?![012];|1[01];\?[\x07\x1b])|\x1b\[[0-9;]*[it]|\x1b\[\?[0-9;]*[in]|\x05|\x1b\[>0?q")
 
 
 def look(screen):
@@ -74,6 +74,7 @@ def test_vim(terminal, filtered, tmp_path):
     vim.type("oadded line\x1b:vsplit\r")
     vim.wait("added line", "|#include", "work.c [+]")
     assert b"\x1b]" in vim.text and b"\x1b[?1049h" in vim.text and b"\x1b[>c" in vim.text
+    assert b"\x1b]11;?" in vim.text and b"\x1b]11;?" in filtered(vim.text)  # it chooses colours by the answer
     same_screen(vim.text, filtered)
     vim.type(":help index\r")
     vim.wait("E149") if not os.path.exists("/usr/share/vim/vim90/doc/index.txt") else vim.wait("index.txt")

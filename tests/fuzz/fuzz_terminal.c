@@ -93,12 +93,15 @@ static size_t csi_length(const char *text, size_t length)
 	return i + 1;
 }
 
-/* A title behind "ESC ]", with its end. */
+/* A title, or the question for a colour, behind "ESC ]", with its end. */
 static size_t osc_length(const char *text, size_t length)
 {
 	size_t i = 2;
 
-	demand(length > 2 && is_one_of(text[0], "012") && text[1] == ';');
+	if (length > 4 && text[0] == '1' && is_one_of(text[1], "01"))
+		demand(memcmp(text + 2, ";?", 2) == 0 && ((unsigned char)text[4] < 0x20));
+	else
+		demand(length > 2 && is_one_of(text[0], "012") && text[1] == ';');
 	while (i < length && (unsigned char)text[i] >= 0x20 && text[i] != 0x7f)
 		i++;
 	demand(i < length && i < 500);
