@@ -3,13 +3,16 @@
  */
 #include "base/log.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 #include "base/text.h"
 
-#define REDRAW_MS 100
+#define REDRAW_MS     100
+#define RATE_AFTER_MS 1000 /* what was measured before says little */
 
 /* Who else gets what is shown (log_keep()). */
 static struct {
@@ -23,12 +26,44 @@ void log_keep(void (*take)(void *data, const char *line), void *data)
 	keeper.data = data;
 }
 
+/* A line that log_status() has drawn stands on the terminal. */
+static bool has_status;
+static int64_t status_ms; /* … when */
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Cut to the terminal's width: a line that wraps cannot be drawn over. */
+void log_status(const char *text)
+{
+	struct winsize size = {.ws_col = 80};
+	_cleanup_free_ char *safe = text ? text_escape(text, strlen(text), false) : NULL;
+
+	if (!isatty(STDERR_FILENO) || (text && has_status && now_ms() - status_ms < REDRAW_MS))
+		return;
+	status_ms = now_ms();
+	if (has_status)
+		fputs("\r\033[K", stderr);
+	has_status = text;
+	if (!text)
+		return;
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col < 20)
+		size.ws_col = 80;
+	fprintf(stderr, "    %.*s", size.ws_col - 5, safe);
+}
+
 /* Shows @label, in the colour of SGR @colour, and @text, both fit for a terminal, as one line. */
 static void show(const char *before, const char *label, const char *colour, const char *text)
 {
 	const bool coloured = *colour && log_has_colour(STDERR_FILENO);
 	_cleanup_free_ char *line = NULL;
 
+	log_status(NULL);
 	fprintf(stderr, "%s%s%s%s%s\n", before, coloured ? colour : "", label,
 		coloured ? "\033[0m" : "", text);
 	if (!keeper.take)
@@ -130,14 +165,6 @@ void log_error(const struct error *err)
 		print_line("hint: ", "\033[1m", err->hint);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 void progress_begin(struct progress *progress, const char *what, uint64_t total)
 {
 	*progress = (struct progress){.what = what, .total = total};
@@ -145,27 +172,73 @@ void progress_begin(struct progress *progress, const char *what, uint64_t total)
 		log_info("%s", what);
 }
 
+/* "12", "3.4": a decimal where it tells something. */
+static void add_mib(struct strbuf *out, uint64_t bytes)
+{
+	const uint64_t tenths = (bytes * 10 + (UINT64_C(1) << 19)) >> 20;
+
+	if (tenths < 100)
+		strbuf_addf(out, "%" PRIu64 ".%" PRIu64, tenths / 10, tenths % 10);
+	else
+		strbuf_addf(out, "%" PRIu64, tenths / 10);
+}
+
+static void add_time(struct strbuf *out, uint64_t seconds)
+{
+	if (seconds < 60)
+		strbuf_addf(out, "%" PRIu64 " s", seconds);
+	else
+		strbuf_addf(out, "%" PRIu64 ":%02" PRIu64 " min", seconds / 60, seconds % 60);
+}
+
+void progress_describe(const struct progress *progress, int64_t elapsed_ms, struct strbuf *out)
+{
+	const uint64_t done = progress->done, total = progress->total;
+	const uint64_t come = done - progress->first;
+	const uint64_t rate = elapsed_ms > 0 ? come * 1000 / (uint64_t)elapsed_ms : 0;
+
+	strbuf_add_text(out, progress->what);
+	if (total)
+		strbuf_addf(out, "  %u %%, ",
+			    done >= total ? 100U : (unsigned int)(done * 100 / total));
+	else
+		strbuf_add_text(out, "  ");
+	add_mib(out, done);
+	if (total) {
+		strbuf_add_text(out, " of ");
+		add_mib(out, total);
+	}
+	strbuf_add_text(out, " MiB");
+	if (elapsed_ms < RATE_AFTER_MS || rate == 0)
+		return;
+	strbuf_add_text(out, ", ");
+	add_mib(out, rate);
+	strbuf_add_text(out, " MiB/s");
+	if (done < total) {
+		strbuf_add_text(out, ", ");
+		add_time(out, (total - done + rate - 1) / rate);
+		strbuf_add_text(out, " left");
+	}
+}
+
 void progress_update(struct progress *progress, uint64_t done)
 {
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	int64_t now = now_ms();
 
+	if (!progress->started_ms) {
+		progress->first = done;
+		progress->started_ms = now;
+	}
 	progress->done = done;
-	if (!isatty(STDERR_FILENO) || now - progress->shown_ms < REDRAW_MS)
-		return;
-	progress->shown_ms = now;
-	if (progress->total)
-		fprintf(stderr, "\r\033[K    %s %3u %%", progress->what,
-			(unsigned int)(done >= progress->total ? 100
-							       : done * 100 / progress->total));
-	else
-		fprintf(stderr, "\r\033[K    %s %llu MiB", progress->what,
-			(unsigned long long)(done >> 20));
+	progress_describe(progress, now - progress->started_ms, &text);
+	log_status(strbuf_text(&text));
 }
 
 void progress_end(struct progress *progress)
 {
 	if (isatty(STDERR_FILENO)) {
-		fputs("\r\033[K", stderr);
+		log_status(NULL);
 		log_info("%s", progress->what);
 	}
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/strbuf.h"
 
 /* One line of progress: "==> text". */
 void log_step(const char *format, ...) PRINTF_LIKE(1, 2);
@@ -34,18 +35,28 @@ void log_keep(void (*take)(void *data, const char *line), void *data);
 void log_error(const struct error *err);
 
 /*
- * Progress of long work in bytes (or steps). On a terminal one rewritten line; elsewhere a line at
- * the start and at the end. @total 0: unknown.
+ * Progress of long work in bytes. On a terminal one rewritten line with rate and time left;
+ * elsewhere a line at the start. @total 0: unknown.
  */
 struct progress {
 	const char *what; /* borrowed */
 	uint64_t total;
 	uint64_t done;
-	int64_t shown_ms; /* when the line was last drawn */
+	uint64_t first;	    /* what was done at the first update: an earlier run's */
+	int64_t started_ms; /* when that was; 0: not yet */
 };
 void progress_begin(struct progress *progress, const char *what, uint64_t total);
 void progress_update(struct progress *progress, uint64_t done);
+/* What the line says @elapsed_ms after the first update: "x  42 %, 12 of 97 MiB, 3.1 MiB/s, 28 s".
+ */
+void progress_describe(const struct progress *progress, int64_t elapsed_ms, struct strbuf *out);
 void progress_end(struct progress *progress);
+
+/*
+ * What is going on just now, on a terminal: one line, drawn now and then, that the next one of any
+ * kind replaces. NULL takes it away. Elsewhere nothing.
+ */
+void log_status(const char *text);
 
 /* True when @fd is a terminal that may get colour. */
 bool log_has_colour(int fd);

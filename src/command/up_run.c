@@ -127,16 +127,30 @@ int up_resume(struct up *up, struct error *err)
 	return domain_resume(up->project.domain.handle, err);
 }
 
+/* On a terminal the last line of its console stands below, as far as it has got. */
+static void show_stage(const struct up *up)
+{
+	_cleanup_free_ char *line = tail_lines(&up->console, 1);
+
+	line[strcspn(line, "\n")] = '\0';
+	if (*line)
+		log_status(line);
+}
+
 static bool ready_or_over(void *data)
 {
 	const struct up *up = data;
 
+	show_stage(up);
 	return up->ready.seen || up->watch.stopped || up->watch.io_error;
 }
 
 static int wait_ready(struct up *up, struct error *err)
 {
-	if (wait_until(up->project.connection, ready_or_over, up, up->timeout, err) < 0) {
+	int result = wait_until(up->project.connection, ready_or_over, up, up->timeout, err);
+
+	log_status(NULL);
+	if (result < 0) {
 		if (err->code != EX_TEMPFAIL)
 			return -1;
 		error_set(err, EX_TEMPFAIL, "the guest did not come up within %u s", up->timeout);

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/mount.h"
+#include "base/log.h"
 #include "base/parse.h"
 #include "base/process.h"
 #include "base/strbuf.h"
@@ -317,6 +318,45 @@ static void hexadecimal_and_back(void **state)
 	assert_null(text_unhex("0A", &length));
 }
 
+static void test_progress(void **state)
+{
+	static const struct {
+		struct progress progress;
+		int64_t elapsed_ms;
+		const char *expected;
+	} cases[] = {
+		{{.what = "x", .total = 100 << 20}, 0, "x  0 %, 0.0 of 100 MiB"},
+		{{.what = "x", .total = 100 << 20, .done = 42 << 20},
+		 999,
+		 "x  42 %, 42 of 100 MiB"},
+		{{.what = "x", .total = 100 << 20, .done = 42 << 20},
+		 10000,
+		 "x  42 %, 42 of 100 MiB, 4.2 MiB/s, 14 s left"},
+		/* what an earlier run has fetched says nothing about the rate */
+		{{.what = "x", .total = 100 << 20, .done = 42 << 20, .first = 41 << 20},
+		 10000,
+		 "x  42 %, 42 of 100 MiB, 0.1 MiB/s, 9:41 min left"},
+		{{.what = "x", .total = 100 << 20, .done = 100 << 20},
+		 10000,
+		 "x  100 %, 100 of 100 MiB, 10 MiB/s"},
+		{{.what = "x", .done = 3 << 20}, 2000, "x  3.0 MiB, 1.5 MiB/s"},
+		{{.what = "x", .total = 100, .done = 200},
+		 2000,
+		 "x  100 %, 0.0 of 0.0 MiB, 0.0 MiB/s"},
+		{{.what = "x", .total = 100 << 20, .done = 5, .first = 5},
+		 60000,
+		 "x  0 %, 0.0 of 100 MiB"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+
+		progress_describe(&cases[i].progress, cases[i].elapsed_ms, &text);
+		assert_string_equal(strbuf_text(&text), cases[i].expected);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +371,7 @@ int main(void)
 		cmocka_unit_test(names),
 		cmocka_unit_test(escaping),
 		cmocka_unit_test(files),
+		cmocka_unit_test(test_progress),
 		cmocka_unit_test(children),
 	};
 
