@@ -134,11 +134,15 @@ static char **find_apt_options(void)
 	return debstrap_apt_options(strbuf_text(&dump));
 }
 
-/* "debian-12/" beside "debian-12.yaml"; the caller frees. */
+/* "/…/debian-12" beside "debian-12.yaml": mmdebstrap runs hooks elsewhere. The caller frees. */
 static char *scripts_directory(const struct description *description)
 {
-	return text_dup_n(description->file,
-			  (size_t)(strrchr(description->file, '.') - description->file));
+	const char *file = description->file;
+	int length = (int)(strrchr(file, '.') - file);
+	_cleanup_free_ char *here = file[0] == '/' ? NULL : getcwd(NULL, 0);
+
+	return here ? text_format("%s/%.*s", here, length, file)
+		    : text_format("%.*s", length, file);
 }
 
 static int make_root(const struct build *build, struct error *err)
