@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <libvirt/libvirt.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@
 #include "base/text.h"
 #include "box/pool.h"
 #include "command/tunnel_file.h"
+#include "domain/libvirt.h"
 
 #define GIB	     (UINT64_C(1) << 30)
 #define SPACE_LITTLE (UINT64_C(20) * GIB) /* a sandbox's default disk */
@@ -171,11 +173,29 @@ static bool reads_as_one(const char *path)
 	return file_read(AT_FDCWD, path, 16, &text, NULL, &err) == 0 && text[0] == '1';
 }
 
-static void label_check(struct host_finding *found)
+static bool kernel_has_apparmor(void)
 {
 	_cleanup_error_ struct error err = ERROR_INIT;
 	_cleanup_free_ char *enabled = NULL;
 
+	return file_read(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", 16, &enabled, NULL,
+			 &err) == 0 &&
+	       enabled[0] == 'Y';
+}
+
+/* What libvirt labels guests with. That the kernel has a module does not mean that it does. */
+static bool libvirt_uses(const char *module)
+{
+	_cleanup_connection_ virConnectPtr connection = NULL;
+	_cleanup_error_ struct error err = ERROR_INIT;
+	virSecurityModel model;
+
+	return libvirt_connect(&connection, &err) == 0 &&
+	       virNodeGetSecurityModel(connection, &model) == 0 && text_equal(model.model, module);
+}
+
+static void label_check(struct host_finding *found)
+{
 	if (reads_as_one("/sys/fs/selinux/enforce")) {
 		finding_set(found, HOST_ERROR,
 			    "SELinux enforces: libvirt's policy keeps the hook from "
@@ -183,14 +203,16 @@ static void label_check(struct host_finding *found)
 		finding_hint(found, "use a host with AppArmor or none, or: setenforce 0");
 		return;
 	}
-	if (file_read(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", 16, &enabled, NULL,
-		      &err) == 0 &&
-	    enabled[0] == 'Y')
+	if (libvirt_uses("apparmor"))
 		return finding_set(found, HOST_OK, "AppArmor confines every QEMU to its own files");
 	finding_set(found, HOST_WARNING,
-		    "no security module: a QEMU that is taken over is held by its "
-		    "user and seccomp alone");
-	finding_hint(found, "switch AppArmor on (Debian: apparmor)");
+		    "%s: a QEMU that is taken over is held by its user and seccomp alone",
+		    kernel_has_apparmor() ? "libvirt does not use the kernel's AppArmor"
+					  : "no security module");
+	finding_hint(found, "%s",
+		     kernel_has_apparmor()
+			     ? "install its profiles (Debian: apparmor), then restart libvirt"
+			     : "switch AppArmor on (Debian: apparmor)");
 }
 
 static void space_check(struct host_finding *found)
