@@ -11,6 +11,8 @@ import subprocess
 
 import pytest
 
+import schema
+
 USAGE, BAD_DATA, NO_INPUT, CANNOT_CREATE, IO_ERROR, NO_PERMISSION, CONFIG = 64, 65, 66, 73, 74, 77, 78
 ESCAPE = "\x1b"
 
@@ -493,7 +495,7 @@ def test_a_closed_stdout_is_an_error(build, tmp_path):
 def test_json_is_all_there_is_on_stdout(migrant):
     outcome = migrant("doctor", "--json")
     document = json.loads(outcome.out)
-    assert document["ok"] == (outcome.status == 0), outcome
+    assert schema.check(document, "doctor")["ok"] == (outcome.status == 0), outcome
     assert {check["state"] for check in document["checks"]} <= {"ok", "changed", "warning", "error"}, outcome
     assert "{" not in outcome.err, outcome
 
@@ -515,6 +517,14 @@ def test_colour_only_where_it_is_wanted(build, tmp_path):
     assert f"{ESCAPE}[" in on_a_terminal(build, tmp_path)
     assert ESCAPE not in on_a_terminal(build, tmp_path, NO_COLOR="1")
     assert ESCAPE not in on_a_terminal(build, tmp_path, TERM="dumb")
+
+
+def test_every_command_with_json_is_documented(migrant):
+    reporting = {" ".join(name) for name in command_names(migrant) if "--json" in migrant(*name, "--help").out}
+    assert {"status", "policy show"} <= reporting
+    for name in reporting - {"port", "snapshot list"}:  # these print what `status` has a list of
+        assert schema.members("logs --network" if name == "logs" else name)
+    assert schema.members("port") and schema.members("snapshot")
 
 
 # --- completion

@@ -1,4 +1,4 @@
-"""What the documentation says against what there is: links, exit codes, commands. Prints every difference."""
+"""What the documentation says against what there is: links, exit codes, commands, the manual. Prints every difference."""
 
 import pathlib
 import re
@@ -36,6 +36,16 @@ for page in pages:
     for command in re.findall(r"(?:`|^    (?:sudo )?)migrant ([a-z][a-z-]*)", text, re.M):
         if command not in commands:
             wrong.append(f"{page.name}: there is no command 'migrant {command}'")
+
+manual = pathlib.Path(sys.argv[3])
+for page in ("migrant.1", "migrantfile.5"):
+    done = subprocess.run(["groff", "-man", "-Kutf8", "-Tutf8", "-ww", manual / page], capture_output=True, text=True, check=False)
+    wrong += [f"{page}: {line}" for line in done.stderr.splitlines()]
+    shown = re.sub(r"\x1b\[[0-9;]*m|.\x08", "", done.stdout)
+    keys = re.findall(r"(?m)^\| `([a-z.-]+)` \|", (source / "docs/migrantfile.md").read_text())
+    for word in [f"migrant {command}" for command in commands] if page == "migrant.1" else keys:
+        if not re.search(rf"(?m)^ +{re.escape(word)}\b", shown):
+            wrong.append(f"{page} has nothing of '{word}'")
 
 print("\n".join(sorted(set(wrong))) or f"{len(pages)} pages, {len(table)} exit codes, {len(commands)} commands")
 sys.exit(1 if wrong else 0)
