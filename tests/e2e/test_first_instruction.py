@@ -258,7 +258,7 @@ def test_nothing_arrives_after_a_crash_of_libvirts_daemon(first):
 
 def test_nothing_arrives_while_the_guest_boots_again(first):
     first.ssh("sudo systemctl --no-block reboot", check=False)
-    wait(lambda: len(first.control.boots()) == 2, 300)
+    wait(lambda: len(first.control.boots()) == 2, 900)
     wait(lambda: first.ssh("true", check=False, timeout=600).returncode == 0, 600)
     assert first.control.boots()[1][0] < first.userspace()
     assert first.leaks() == TIGHT
