@@ -1,0 +1,301 @@
+"""Snapshots, reset and forks that are killed or find no room: what was saved is there, the next command goes on, nothing stays behind.
+
+No guest boots here: of a sandbox without one a test says that it has been up, and what a guest would have written it
+writes into the disk itself.
+"""
+
+import itertools
+import json
+import re
+
+import pytest
+
+from conftest import POOL
+from lab import Lab
+from never_boots import (VIRSH, WITHOUT_SHARES, Project, assert_nothing_left, assert_refused, cut_off, leave_free, volumes,
+                         with_small_pool)
+
+PLACE = "1G 64k"  # where a disk says which state it is
+MORTAL = "/usr/local/lib/libmortal.so"
+DEFINITIONS = "/etc/libvirt/qemu"
+
+
+@pytest.fixture(scope="module")
+def lab(build, box_files):
+    with Lab() as lab:
+        with_small_pool(lab, build, box_files)
+        lab.host.run("install", build / "tests/libmortal.so", MORTAL)
+        yield lab
+
+
+class Sandbox(Project):
+    """One that has been up, as its definition says, with the snapshots 'one' and 'two' of the states 1 and 2; halted, in state 3."""
+
+    def __init__(self, lab, name):
+        super().__init__(lab, name, WITHOUT_SHARES)
+        self.domain = f"migrant-{name}"
+        cut_off(self)
+        self.done("halt", "-f")
+        self.say_booted()
+        for number, snapshot in ((1, "one"), (2, "two")):
+            self.write(number)
+            self.done("snapshot", "save", snapshot)
+        self.write(3)
+
+    def done(self, *argv):
+        result = self.migrant(*argv)
+        assert result.returncode == 0, result.stderr
+        return result
+
+    def definition(self):
+        return self.lab.host.run(*VIRSH, "dumpxml", "--inactive", self.domain).stdout
+
+    def say_booted(self):
+        xml = re.sub("(<migrant:uuid>)", r"<migrant:booted>yes</migrant:booted>\1", self.definition(), count=1)
+        assert "booted" in xml, xml
+        self.lab.host.run("tee", "/run/booted.xml", input=xml)
+        self.lab.host.run(*VIRSH, "define", "/run/booted.xml")
+
+    def disk(self):
+        return re.search(r"<source file='(.*/disk-.*)'/>", self.definition()).group(1)
+
+    def write(self, number):
+        """As the guest would: this is the disk's state from now on."""
+        self.lab.host.run("qemu-io", "-f", "qcow2", "-c", f"write -P {number} {PLACE}", self.disk())
+
+    def state_of(self, disk):
+        for number in (1, 2, 3):
+            read = self.lab.host.run("qemu-io", "-r", "-U", "-f", "qcow2", "-c", f"read -P {number} {PLACE}", disk,
+                                     check=False).stdout
+            assert "read 65536" in read, read
+            if "failed" not in read:
+                return number
+        return None
+
+    def snapshots(self):
+        """{name: volume}"""
+        return dict(re.findall(r'<snapshots:snapshot name="(.*?)" layer="(.*?)"', self.definition()))
+
+    def saved(self):
+        """{name: state}"""
+        return {name: self.state_of(f"{POOL}/{volume}") for name, volume in self.snapshots().items()}
+
+    def needed(self):
+        """The disks that the definition's disk and snapshots consist of."""
+        found, further = set(), [self.disk(), *(f"{POOL}/{v}" for v in self.snapshots().values())]
+        while further:
+            path = further.pop()
+            found.add(path.rsplit("/", 1)[1])
+            info = json.loads(self.lab.host.run("qemu-img", "info", "-U", "--output=json", path).stdout)
+            if "/disk-" in info["backing-filename"]:
+                further.append(info["backing-filename"])
+        return found
+
+    def disks(self):
+        return {v for v in volumes(self.lab) if v.startswith("disk-")}
+
+    def killed(self, number, *argv):
+        """Runs a command that is killed when it has changed something for that time; whether it was."""
+        result = self.lab.host.run("migrant", *argv, user="dev", cwd=self.path, env={"LD_PRELOAD": MORTAL, "MORTAL": number},
+                                   check=False, timeout=300)
+        assert result.returncode in (0, 75, -9, 137), result.stderr
+        return result.returncode in (-9, 137)
+
+    def runs(self):
+        return self.lab.host.run(*VIRSH, "domstate", self.domain).stdout.strip() == "running"
+
+
+@pytest.fixture(scope="module")
+def nothing(lab):
+    return lab.snapshot()
+
+
+@pytest.fixture(scope="module")
+def kept(lab, nothing):
+    sandbox = Sandbox(lab, "kept")
+    yield sandbox
+    sandbox.migrant("destroy", "-f")
+
+
+def test_saving_is_killed_at_every_step(kept):
+    for number in itertools.count(1):
+        if not kept.killed(number, "snapshot", "save", f"k{number}"):
+            break
+        assert kept.state_of(kept.disk()) == 3
+        saved = kept.saved()
+        assert (saved.pop("one"), saved.pop("two")) == (1, 2)
+        assert set(saved.values()) <= {3}
+    assert number > 2
+    assert kept.needed() == kept.disks()
+
+
+def test_deleting_is_killed_at_every_step(kept):
+    for number in itertools.count(1):
+        kept.migrant("snapshot", "save", "gone")
+        if not kept.killed(number, "snapshot", "delete", "gone"):
+            break
+        assert kept.state_of(kept.disk()) == 3
+        assert kept.saved().items() >= {"one": 1, "two": 2}.items()
+    assert number > 1
+    for name in set(kept.snapshots()) - {"one", "two"}:
+        kept.done("snapshot", "delete", name)
+    assert kept.needed() == kept.disks()
+
+
+def test_restoring_is_killed_at_every_step(kept):
+    for number in itertools.count(1):
+        if not kept.killed(number, "snapshot", "restore", "two" if number % 2 else "one"):
+            break
+        assert kept.state_of(kept.disk()) in (3, 1, 2)
+        assert kept.saved() == {"one": 1, "two": 2}
+    assert number > 3
+    assert kept.needed() == kept.disks()
+    kept.done("snapshot", "restore", "two")
+    assert kept.state_of(kept.disk()) == 2
+    kept.write(3)
+
+
+def test_reset_is_killed_at_every_step(kept):
+    for number in itertools.count(1):
+        if not kept.killed(number, "reset", "one", "--timeout", "1"):
+            break
+        assert kept.saved() == {"one": 1, "two": 2}
+    assert number > 6
+    assert not kept.runs()  # it never boots, which ends it
+    assert kept.state_of(kept.disk()) == 1
+    assert kept.needed() == kept.disks()
+
+
+# -- no room -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def full(lab):
+    """Not a block is left for another volume."""
+    leave_free(lab, 2)
+    lab.host.sh(f"dd if=/dev/zero bs=4k >>{POOL}/filler 2>/dev/null || true; sync {POOL}/filler")
+    yield
+    leave_free(lab, 900)
+
+
+@pytest.fixture
+def no_definitions(lab):
+    """libvirt cannot write a domain down any more, though the pool has room."""
+    lab.host.sh(f"mkdir /run/away; cp -a {DEFINITIONS}/. /run/away; mount -t tmpfs -o size=1M tmpfs {DEFINITIONS}; "
+                f"cp -a /run/away/. {DEFINITIONS}; dd if=/dev/zero of={DEFINITIONS}/filler bs=4k 2>/dev/null || true")
+    yield
+    # as it is when somebody has made room: what was written meanwhile is what counts
+    lab.host.sh(f"rm {DEFINITIONS}/filler; rm -r /run/away; cp -a {DEFINITIONS} /run/away; umount {DEFINITIONS}; "
+                f"rm -rf {DEFINITIONS}; cp -a /run/away {DEFINITIONS}; rm -r /run/away")
+    lab.stop_libvirtd()
+    lab.start_libvirtd()
+
+
+ATTEMPTS = [["snapshot", "save", "more"], ["snapshot", "restore", "one"], ["reset", "one"], ["fork", "more"]]
+
+
+@pytest.mark.parametrize("command", ATTEMPTS, ids=lambda c: " ".join(c[:-1]))
+def test_a_full_pool_changes_nothing(kept, full, command):
+    before, disks, state = kept.definition(), kept.disks(), kept.state_of(kept.disk())
+    result = kept.migrant(*command)
+    assert_refused(result, 74 if command[0] in ("reset", "fork") else 73)
+    assert re.search("No space left|are free", result.stderr), result.stderr
+    assert (kept.definition(), kept.disks(), kept.state_of(kept.disk())) == (before, disks, state)
+
+
+@pytest.mark.parametrize("command", ATTEMPTS[:2] + [["snapshot", "delete", "one"]], ids=lambda c: " ".join(c[:-1]))
+def test_a_definition_that_cannot_be_written_changes_nothing(kept, no_definitions, command):
+    before, state = kept.definition(), kept.state_of(kept.disk())
+    assert_refused(kept.migrant(*command), 73, "cannot define the domain")
+    for _ in range(2):
+        assert (kept.definition(), kept.state_of(kept.disk())) == (before, state)
+        assert kept.saved() == {"one": 1, "two": 2}
+        kept.lab.stop_libvirtd()
+        kept.lab.start_libvirtd()
+
+
+def test_what_did_not_fit_goes_now(kept):
+    """Also what those have left that found no room."""
+    for command in (["snapshot", "save", "more"], ["snapshot", "restore", "two"], ["snapshot", "delete", "more"]):
+        kept.done(*command)
+    assert kept.saved() == {"one": 1, "two": 2}
+    assert kept.needed() == kept.disks()
+
+
+# -- what others have done to the volumes ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [["snapshot", "restore", "one"], ["reset", "one"]], ids=lambda c: c[0])
+def test_a_base_that_has_gone(kept, command):
+    base = re.search(r"<source file='(.*/base-.*)'>", kept.definition()).group(1)
+    before, disks = kept.definition(), kept.disks()
+    kept.lab.host.run("mv", base, f"{POOL}/away")
+    try:
+        assert_refused(kept.migrant(*command), 65, base.rsplit("/", 1)[1], "has gone")
+        assert (kept.definition(), kept.disks()) == (before, disks)
+    finally:
+        kept.lab.host.run("mv", f"{POOL}/away", base)
+        kept.lab.host.run(*VIRSH, "pool-refresh", "migrant")
+
+
+# -- while it runs -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def running(kept):
+    kept.done("snapshot", "restore", "two")
+    cut_off(kept)
+    assert kept.runs()
+    return kept
+
+
+def test_saving_is_killed_while_it_runs(running):
+    for number in itertools.count(1):
+        if not running.killed(number, "snapshot", "save", f"k{number}", "--no-sync"):
+            break
+        assert running.runs()
+        saved = running.saved()
+        assert (saved.pop("one"), saved.pop("two")) == (1, 2)
+        assert set(saved.values()) <= {2}
+    assert number > 2
+    for name in set(running.snapshots()) - {"one", "two"}:
+        running.done("snapshot", "delete", name)
+    assert running.needed() == running.disks()
+
+
+def test_no_room_for_the_next_disk_while_it_runs(running, full):
+    before, disks = running.definition(), running.disks()
+    assert_refused(running.migrant("snapshot", "save", "more", "--no-sync"), 73, "No space left")
+    assert (running.definition(), running.disks()) == (before, disks)
+    assert running.runs()
+
+
+def test_a_definition_that_cannot_be_written_while_it_runs(running, no_definitions):
+    result = running.migrant("snapshot", "save", "more", "--no-sync")
+    print(result)
+    print(running.definition())
+    running.lab.stop_libvirtd()
+    running.lab.start_libvirtd()
+    print(running.definition())
+    assert running.state_of(running.disk()) == 2
+    assert 0
+
+
+def test_forking_is_killed_at_every_step(running):
+    for number in range(1, 9):
+        assert running.killed(number, "fork", "cut")
+        assert running.saved() == {"one": 1, "two": 2}
+        assert running.runs()
+    assert running.migrant("status", "cut").returncode in (0, 1)
+    running.done("destroy", "-f", "cut")
+    running.done("snapshot", "save", "after", "--no-sync")
+    running.done("snapshot", "delete", "after")
+    assert running.needed() == running.disks()
+
+
+def test_destroying_is_killed_at_every_step(lab, nothing, running):
+    for number in itertools.count(1):
+        if not running.killed(number, "destroy", "-f"):
+            break
+    assert number > 4
+    assert_nothing_left(lab, nothing)
