@@ -46,15 +46,35 @@ int disks_require_made(const struct project *project, struct error *err)
 	return error_hint(err, "make it: migrant up");
 }
 
-/* The volume that the guest writes to if it runs, whatever the definition says. */
-static int live_disk(const struct project *project, char **ret_name, struct error *err)
+/* Puts what definition_of() says by now into the domain's definition. */
+static int redefine(struct project *project, struct error *err)
 {
-	_cleanup_definition_ struct definition live = {0};
+	_cleanup_free_ char *before = virDomainGetXMLDesc(
+		project->domain.handle, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
+	_cleanup_free_ char *after = NULL;
+
+	if (!before)
+		return libvirt_error(err, EX_SOFTWARE, "cannot read the domain");
+	if (definition_edit(before, definition_of(project), &after, err) < 0)
+		return -1;
+	return domain_define(project->connection, after, NULL, err);
+}
+
+static int read_live(const struct project *project, struct definition *ret_live, struct error *err)
+{
 	_cleanup_free_ char *xml = virDomainGetXMLDesc(project->domain.handle, 0);
 
 	if (!xml)
 		return libvirt_error(err, EX_SOFTWARE, "cannot read the domain");
-	if (definition_parse(xml, &live, err) < 0)
+	return definition_parse(xml, ret_live, err);
+}
+
+/* The volume that the guest writes to if it runs, whatever the definition says. */
+static int live_disk(const struct project *project, char **ret_name, struct error *err)
+{
+	_cleanup_definition_ struct definition live = {0};
+
+	if (read_live(project, &live, err) < 0)
 		return -1;
 	*ret_name = text_dup(tree_volume_of(live.disk));
 	return 0;
@@ -102,6 +122,28 @@ static int sweep(struct project *project, virStoragePoolPtr pool, struct tree *t
 	return 0;
 }
 
+/*
+ * When libvirt could not write down that the disk has changed, it has forgotten that after its next
+ * start. What a guest writes to is its disk.
+ */
+static int believe_guest(struct project *project, struct error *err)
+{
+	_cleanup_definition_ struct definition live = {0};
+	struct definition *definition = definition_of(project);
+
+	if (!is_active(project))
+		return 0;
+	if (read_live(project, &live, err) < 0)
+		return -1;
+	if (!live.disk || !live.layers || text_equal(live.disk, definition->disk))
+		return 0;
+	free(definition->disk);
+	definition->disk = take_ptr(live.disk);
+	free_list(definition->layers);
+	definition->layers = take_ptr(live.layers);
+	return redefine(project, err);
+}
+
 /* What every change begins with: the pool, what is in it, and nothing that is left from before. */
 static int begin(struct project *project, virStoragePoolPtr *ret_pool, struct tree *ret_tree,
 		 struct error *err)
@@ -109,7 +151,7 @@ static int begin(struct project *project, virStoragePoolPtr *ret_pool, struct tr
 	if (disks_require_made(project, err) < 0)
 		return -1;
 	project->domain.state = domain_current_state(project->domain.handle);
-	if (pool_open(project->connection, ret_pool, err) < 0 ||
+	if (believe_guest(project, err) < 0 || pool_open(project->connection, ret_pool, err) < 0 ||
 	    tree_load(*ret_pool, ret_tree, err) < 0)
 		return -1;
 	return sweep(project, *ret_pool, ret_tree, err);
@@ -204,20 +246,6 @@ static int find_chain(const struct project *project, const struct tree *tree, co
 	return 0;
 }
 
-/* Puts what definition_of() says by now into the domain's definition. */
-static int redefine(struct project *project, struct error *err)
-{
-	_cleanup_free_ char *before = virDomainGetXMLDesc(
-		project->domain.handle, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
-	_cleanup_free_ char *after = NULL;
-
-	if (!before)
-		return libvirt_error(err, EX_SOFTWARE, "cannot read the domain");
-	if (definition_edit(before, definition_of(project), &after, err) < 0)
-		return -1;
-	return domain_define(project->connection, after, NULL, err);
-}
-
 static size_t depth_of(const struct definition *definition)
 {
 	size_t depth = 0;
@@ -307,24 +335,32 @@ static void push_disk(struct definition *definition, char *path)
 	definition->disk = path;
 }
 
+/* Nothing names it yet. What cannot be deleted, the next command takes away. */
+static int discard(virStoragePoolPtr pool, const char *overlay)
+{
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+
+	(void)!pool_delete(pool, overlay, &ignored);
+	return -1;
+}
+
 /* Lets the sandbox go on in the volume @overlay, and enters the snapshot if there is one. */
 static int freeze(struct project *project, virStoragePoolPtr pool, const char *overlay,
 		  const struct snapshot *snapshot, struct error *err)
 {
 	_cleanup_free_ char *path = pool_path(overlay);
 	struct definition *definition = definition_of(project);
+	bool runs = is_active(project);
 
-	if (snapshot && snapshots_add(&definition->snapshots, snapshot, err) < 0)
-		return -1;
-	/* libvirt changes disk and definition together */
-	if (is_active(project) && domain_pivot(project->domain.handle, path, err) < 0) {
-		_cleanup_error_ struct error ignored = ERROR_INIT;
-
-		(void)!pool_delete(pool, overlay, &ignored);
-		return -1;
-	}
+	/* Not to learn that a definition cannot be written when the guest has its new disk. */
+	if ((runs && redefine(project, err) < 0) ||
+	    (snapshot && snapshots_add(&definition->snapshots, snapshot, err) < 0) ||
+	    (runs && domain_pivot(project->domain.handle, path, err) < 0))
+		return discard(pool, overlay);
 	push_disk(definition, take_ptr(path));
-	return redefine(project, err);
+	if (redefine(project, err) < 0)
+		return runs ? -1 : discard(pool, overlay);
+	return 0;
 }
 
 int disks_save(struct project *project, const char *name, const char *text, struct error *err)
@@ -404,14 +440,37 @@ static const struct snapshot *require_snapshot(const struct project *project, co
 	return NULL;
 }
 
-static int check_back(const struct project *project, const struct tree *tree, const char *name,
-		      const char **ret_layer, char ***ret_chain, struct error *err)
+static int check_there(virStoragePoolPtr pool, const char *path, struct error *err)
+{
+	const char *name = tree_volume_of(path);
+
+	if (!path || (name && pool_has(pool, name)))
+		return 0;
+	return error_set(err, EX_DATAERR, "%s, which it lies over, has gone", name ? name : path);
+}
+
+/* What the sandbox has not made itself, below its own disks. */
+static int check_bottom(const struct definition *definition, virStoragePoolPtr pool,
+			struct error *err)
+{
+	for (char *const *layer = find_foreign(definition); *layer; layer++)
+		if (check_there(pool, *layer, err) < 0)
+			return -1;
+	if (check_there(pool, definition->base, err) < 0)
+		return -1;
+	return check_there(pool, definition->below, err);
+}
+
+static int check_back(const struct project *project, virStoragePoolPtr pool,
+		      const struct tree *tree, const char *name, const char **ret_layer,
+		      char ***ret_chain, struct error *err)
 {
 	const struct snapshot *snapshot = require_snapshot(project, name, err);
 
 	if (!snapshot)
 		return -1;
-	if (find_chain(project, tree, snapshot->layer, ret_chain, err) < 0)
+	if (check_bottom(&project->domain.definition, pool, err) < 0 ||
+	    find_chain(project, tree, snapshot->layer, ret_chain, err) < 0)
 		return error_prefix(err, "the snapshot '%s' cannot be restored", name);
 	*ret_layer = snapshot->layer;
 	return 0;
@@ -427,7 +486,7 @@ int disks_check(const struct project *project, const char *name, struct error *e
 	if (disks_require_made(project, err) < 0 ||
 	    pool_open(project->connection, &pool, err) < 0 || tree_load(pool, &tree, err) < 0)
 		return -1;
-	return check_back(project, &tree, name, &layer, &chain, err);
+	return check_back(project, pool, &tree, name, &layer, &chain, err);
 }
 
 /* Its memory belongs to the disk that goes. */
@@ -451,9 +510,12 @@ int disks_rewind(struct project *project, const char *name, struct error *err)
 	const char *layer = NULL;
 
 	if (begin(project, &pool, &tree, err) < 0 ||
-	    check_back(project, &tree, name, &layer, &chain, err) < 0 ||
-	    make_overlay(project, pool, &tree, layer, &overlay, err) < 0 || stop(project, err) < 0)
+	    check_back(project, pool, &tree, name, &layer, &chain, err) < 0 ||
+	    make_overlay(project, pool, &tree, layer, &overlay, err) < 0)
 		return -1;
+	/* first as it is: no guest is ended for a definition that cannot be written */
+	if (redefine(project, err) < 0 || stop(project, err) < 0)
+		return discard(pool, overlay);
 	free(definition->disk);
 	definition->disk = pool_path(overlay);
 	free_list(definition->layers);

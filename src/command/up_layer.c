@@ -353,12 +353,22 @@ static int publish(struct up *up, int fd, struct error *err)
 	return result;
 }
 
+/* One that is not used any more, since somebody has changed it, is made anew. */
+static bool is_missing(const struct up *up)
+{
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+	_cleanup_layer_ struct layer made = {0};
+
+	return up->ignores_layer || up->provision == UP_PROVISION_ALWAYS ||
+	       layer_find(up->pool, up->layer_key, &made, &ignored) < 0 ||
+	       layer_check(up->pool, &made, &ignored) < 0;
+}
+
 /* True when the layer is (still) to be made; else says why not. */
 static bool is_wanted(struct up *up)
 {
 	_cleanup_layer_inputs_ struct layer_inputs now = {0};
 	_cleanup_error_ struct error ignored = ERROR_INIT;
-	_cleanup_layer_ struct layer made = {0};
 	_cleanup_free_ char *key = NULL;
 
 	if (up->inputs.refusal) {
@@ -384,8 +394,7 @@ static bool is_wanted(struct up *up)
 		up->inputs = now;
 		now = (struct layer_inputs){0};
 	}
-	return up->ignores_layer || up->provision == UP_PROVISION_ALWAYS ||
-	       layer_find(up->pool, up->layer_key, &made, &ignored) < 0;
+	return is_missing(up);
 }
 
 /* The guest is up: what fails here is worth a word, not the work that was done. */
@@ -402,6 +411,8 @@ int up_make_layer(struct up *up, struct error *err)
 		log_info("another sandbox keeps the same layer right now");
 		return 0;
 	}
+	if (!is_missing(up)) /* another has kept it between the two looks */
+		return 0;
 	/* A Ctrl-C between the two would leave a sandbox that counts as never booted. */
 	interrupt_hold_off();
 	fd = take_copy(up, &why, err);

@@ -57,7 +57,10 @@ int layer_check(virStoragePoolPtr pool, const struct layer *layer, struct error 
 	if (facts.stored != layer->stored || !text_equal(facts.modified, layer->modified) ||
 	    !text_equal(facts.changed, layer->changed))
 		return error_set(err, EX_DATAERR, "it was changed since it was made");
-	if (!text_equal(facts.backing_path, base) || !pool_has(pool, layer->base))
+	/* The header was looked at when it was stored, and libvirt, which does so at its leisure,
+	 * may not have done it yet. */
+	if ((facts.backing_path && !text_equal(facts.backing_path, base)) ||
+	    !pool_has(pool, layer->base))
 		return error_set(err, EX_DATAERR, "what it lies over is not there any more");
 	return 0;
 }

@@ -24,5 +24,6 @@ def host(build):
         host.run("cmake", "--install", build, "--prefix", "/usr/local")
         for tool in ("pooltool", "layertool"):
             host.run("install", build / "tests" / tool, f"/usr/local/bin/{tool}")
+        host.run("install", build / "tests/libmortal.so", "/usr/local/lib/libmortal.so")
         host.lab = lab
         yield host

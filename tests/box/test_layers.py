@@ -1,5 +1,6 @@
 """layer/layer.h against a real libvirtd: a layer is published as a whole or not at all, and is what was published or refused."""
 
+import itertools
 import json
 import signal
 import subprocess
@@ -143,6 +144,25 @@ def test_a_killed_one_leaves_what_can_be_taken_away(host, tool):
     assert found in (0, 66) and (found == 66 or left == [])  # it may have been through already
     publish(tool)
     assert tool("check", KEY).returncode == 0
+
+
+def test_killed_at_every_step_there_is_the_old_one_or_the_new_one(host, tool):
+    """The first one that is not killed takes the place of all of them."""
+    old = publish(tool)
+    for number in itertools.count(1):
+        made = tool("publish", KEY, DISK, BASE, env={"LD_PRELOAD": "/usr/local/lib/libmortal.so", "MORTAL": number})
+        if made.returncode == 0:
+            break
+        assert made.returncode in (-signal.SIGKILL, 137), made.stderr
+        found = tool("check", KEY)
+        assert found.returncode in (0, 65, 66), found.stderr  # with no layer `up` makes one
+        for name in tool("leftovers").stdout.split():  # as `storage --prune` does
+            host.run("rm", f"{POOL}/{name}")
+        host.run("virsh", "-q", "-c", "qemu:///system", "pool-refresh", "migrant")
+    assert number > 4
+    assert tool("verify", KEY).returncode == 0
+    assert volumes(host) - set(tool("leftovers").stdout.split()) == {BASE, DISK, made.stdout.split()[1], f"layer-{KEY}.json"}
+    assert old not in volumes(host)
 
 
 def test_two_at_once(host, tool):
