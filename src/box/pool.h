@@ -6,7 +6,8 @@
  *
  * Names in the pool: base-SHA256.qcow2 (a box's image, read-only), kernel-SHA256, initrd-SHA256,
  * box-NAME.json (the box's manifest: valid JSON only when complete, so it is what publishes a box),
- * disk-UUID.qcow2, disk-UUID-N.qcow2 (a sandbox's overlays), seed-UUID.iso (its seed), kernel-UUID
+ * disk-UUID.qcow2, disk-UUID-N.qcow2 (a sandbox's overlays), memory-UUID-N (its
+ * memory, saved with a snapshot), seed-UUID.iso (its seed), kernel-UUID
  * and initrd-UUID (its own copies: libvirt gives what QEMU boots to QEMU's user, who must not own
  * what others boot).
  */

@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "command/guest_shares.h"
+#include "command/memories.h"
 #include "command/volumes.h"
 #include "domain/libvirt.h"
 #include "domain/pivot.h"
@@ -112,7 +114,7 @@ static int sweep(struct project *project, virStoragePoolPtr pool, struct tree *t
 	_cleanup_free_ char *live = NULL;
 	const char *name;
 
-	if (live_disk(project, &live, err) < 0)
+	if (live_disk(project, &live, err) < 0 || memories_sweep(project, pool, err) < 0)
 		return -1;
 	while ((name = find_needless(project, tree, live))) {
 		if (pool_delete(pool, name, err) < 0)
@@ -349,13 +351,15 @@ static int freeze(struct project *project, virStoragePoolPtr pool, const char *o
 		  const struct snapshot *snapshot, struct error *err)
 {
 	_cleanup_free_ char *path = pool_path(overlay);
+	_cleanup_free_ char *memory =
+		snapshot && snapshot->memory ? pool_path(snapshot->memory) : NULL;
 	struct definition *definition = definition_of(project);
 	bool runs = is_active(project);
 
 	/* Not to learn that a definition cannot be written when the guest has its new disk. */
 	if ((runs && redefine(project, err) < 0) ||
 	    (snapshot && snapshots_add(&definition->snapshots, snapshot, err) < 0) ||
-	    (runs && domain_pivot(project->domain.handle, path, err) < 0))
+	    (runs && domain_pivot(project->domain.handle, path, memory, err) < 0))
 		return discard(pool, overlay);
 	push_disk(definition, take_ptr(path));
 	if (redefine(project, err) < 0)
@@ -363,7 +367,22 @@ static int freeze(struct project *project, virStoragePoolPtr pool, const char *o
 	return 0;
 }
 
-int disks_save(struct project *project, const char *name, const char *text, struct error *err)
+/* The guest goes on with its shares, whatever has become of the snapshot. */
+static int freeze_with_memory(struct project *project, virStoragePoolPtr pool, const char *overlay,
+			      struct snapshot *snapshot, struct error *err)
+{
+	int result;
+
+	if (memory_plan(project, pool, overlay, snapshot, err) < 0 ||
+	    guest_shares_release(project, err) < 0)
+		return discard(pool, overlay);
+	result = freeze(project, pool, overlay, snapshot, err);
+	guest_shares_put_back(project);
+	return result;
+}
+
+int disks_save(struct project *project, const char *name, const char *text, bool with_memory,
+	       struct error *err)
 {
 	_cleanup_pool_ virStoragePoolPtr pool = NULL;
 	_cleanup_tree_ struct tree tree = {0};
@@ -379,7 +398,8 @@ int disks_save(struct project *project, const char *name, const char *text, stru
 	if (snapshot_check(&snapshot, err) < 0 || shorten(project, pool, &tree, err) < 0 ||
 	    make_overlay(project, pool, &tree, snapshot.layer, &overlay, err) < 0)
 		return -1;
-	return freeze(project, pool, overlay, &snapshot, err);
+	return with_memory ? freeze_with_memory(project, pool, overlay, &snapshot, err)
+			   : freeze(project, pool, overlay, &snapshot, err);
 }
 
 int disks_share(struct project *project, char ***ret_layers, struct error *err)

@@ -10,11 +10,13 @@
 
 /*
  * Saves the disk's present state under @name with the user's @text (or NULL): a running guest's as
- * it is, which is as after a power cut. Short, whatever the disk's size.
- * EXIT_STATE when the state does not allow it, EX_CANTCREAT when the name is taken.
+ * it is, which is as after a power cut. Short, whatever the disk's size. @with_memory: its memory
+ * as well, while it stands still and its shares are out of it.
+ * EXIT_STATE when the state does not allow it, EX_CANTCREAT when the name is taken, EX_TEMPFAIL
+ * when the guest does not let go of its shares.
  */
 MUST_CHECK int disks_save(struct project *project, const char *name, const char *text,
-			  struct error *err);
+			  bool with_memory, struct error *err);
 
 /* Lets a running guest write out what it holds back; one that does not is told of. */
 void disks_sync(const struct project *project);

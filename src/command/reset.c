@@ -33,7 +33,9 @@ const struct command command_reset = {
 		"throw away what the guest has done, back to a snapshot or to the state after up",
 	.details =
 		"The guest is ended, its disk put back, and started anew with the Migrantfile as "
-		"it is\nnow. Shares stay as they are. It does not ask.\n",
+		"it is\nnow; from a snapshot with memory it goes on where it was. Shares stay as "
+		"they "
+		"are. It\ndoes not ask.\n",
 	.options = options,
 	.operands_max = 1,
 	.run = run,

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/text.h"
@@ -58,7 +59,9 @@ static int run_save(const struct invocation *invocation, struct error *err)
 		name = chosen = free_name(&project.domain.definition.snapshots);
 	if (option_switch(invocation, "sync", true))
 		disks_sync(&project);
-	if (disks_save(&project, name, option_text(invocation, "message"), err) < 0)
+	interrupt_catch(); /* what was begun in a running guest is ended */
+	if (disks_save(&project, name, option_text(invocation, "message"),
+		       option_flag(invocation, "memory"), err) < 0)
 		return -1;
 	log_step("%s: saved as '%s'; 'migrant snapshot restore %s' goes back to it",
 		 project.config.name, name, name);
@@ -140,6 +143,7 @@ static int run_delete(const struct invocation *invocation, struct error *err)
 
 static const struct option save_options[] = {
 	{'m', "message", OPTION_TEXT, "TEXT", "what it is, shown in the list"},
+	{0, "memory", OPTION_FLAG, NULL, "keep the guest's memory as well, to go on where it was"},
 	{0, "sync", OPTION_SWITCH, NULL, "let the guest write out its files first (or not)"},
 	{0},
 };
@@ -154,7 +158,8 @@ static const struct command save_command = {
 	.operands = "[NAME]",
 	.summary = "keep the disk as it is now",
 	.details = "Nothing is copied, so it takes no time and, at first, no space. Shares are no "
-		   "part of it.\n",
+		   "part of it.\nWith --memory the guest stands still while its memory is "
+		   "written, and 'reset NAME' lets\nit go on from there, without booting.\n",
 	.options = save_options,
 	.operands_max = 1,
 	.run = run_save,

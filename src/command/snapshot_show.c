@@ -10,6 +10,7 @@ static json_object *snapshot_json(const struct snapshot *snapshot)
 	json_object_object_add(object, "name", json_object_new_string(snapshot->name));
 	json_object_object_add(object, "created", json_object_new_string(snapshot->created));
 	json_object_object_add(object, "running", json_object_new_boolean(snapshot->running));
+	json_object_object_add(object, "memory", json_object_new_boolean(snapshot->memory != NULL));
 	json_object_object_add(object, "text",
 			       snapshot->text ? json_object_new_string(snapshot->text) : NULL);
 	return object;
@@ -40,6 +41,8 @@ char *snapshot_line(json_object *entry)
 	if (!text && text_equal(name, SNAPSHOT_UP))
 		text = "the state after 'up'";
 	return text_format("%-16s %s %s%s%s", name, member(entry, "created"),
-			   text_equal(member(entry, "running"), "true") ? "running" : "halted ",
+			   text_equal(member(entry, "memory"), "true")	  ? "memory "
+			   : text_equal(member(entry, "running"), "true") ? "running"
+									  : "halted ",
 			   text ? "  " : "", text ? text : "");
 }

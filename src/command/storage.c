@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "command/ask.h"
 #include "command/layers.h"
+#include "command/memories_show.h"
 #include "command/print.h"
 #include "command/stored.h"
 #include "share/share.h"
@@ -38,7 +39,8 @@ static json_object *image_json(const struct stored *image)
 	return object;
 }
 
-static int print_json(const struct stored_list *images, const struct layers *layers)
+static int print_json(const struct stored_list *images, const struct layers *layers,
+		      json_object *memories)
 {
 	json_object *root = json_object_new_object();
 	json_object *list = json_object_new_array();
@@ -48,6 +50,7 @@ static int print_json(const struct stored_list *images, const struct layers *lay
 		json_object_array_add(list, image_json(&images->items[i]));
 	add(root, "images", list);
 	add(root, "layers", layers_json(layers));
+	add(root, "memories", json_object_get(memories));
 	add(root, "free_bytes",
 	    statvfs(STORED_DIR, &status) == 0
 		    ? json_object_new_uint64((uint64_t)status.f_bavail * status.f_frsize)
@@ -85,11 +88,24 @@ static void print_images(const struct stored_list *images)
 	}
 }
 
-static int print_table(const struct stored_list *images, const struct layers *layers)
+static int print_table(const struct stored_list *images, const struct layers *layers,
+		       json_object *memories)
 {
 	print_images(images);
 	layers_print(layers);
+	memories_print(memories);
 	return 0;
+}
+
+static int print_all(const struct invocation *invocation, const struct stored_list *images,
+		     const struct layers *layers)
+{
+	json_object *memories = memories_json();
+	int result = option_flag(invocation, "json") ? print_json(images, layers, memories)
+						     : print_table(images, layers, memories);
+
+	json_object_put(memories);
+	return result;
 }
 
 static int delete_all(const struct stored_list *images, struct error *err)
@@ -211,10 +227,8 @@ static int list_or_prune(const struct invocation *invocation, struct error *err)
 
 	if (stored_load(&images, err) < 0 || layers_load(&layers, err) < 0)
 		return -1;
-	if (option_flag(invocation, "json"))
-		return print_json(&images, &layers);
 	if (!option_flag(invocation, "prune"))
-		return print_table(&images, &layers);
+		return print_all(invocation, &images, &layers);
 	return prune(invocation, &images, err) < 0 ? -1 : prune_layers(invocation, &layers, err);
 }
 
@@ -258,12 +272,12 @@ static const struct option options[] = {
 const struct command command_storage = {
 	.name = "storage",
 	.group = "images",
-	.summary = "list images of shares and layers, delete those that nobody needs",
+	.summary = "list images of shares, layers and saved memory, delete what nobody needs",
 	.example = "migrant storage",
 	.details =
 		"Images outlive their sandboxes: 'migrant destroy --shares' deletes those of one "
 		"project.\nRoot sees those of all users. Layers are what first starts have made, "
-		"for later sandboxes\nto start from.\n",
+		"for later sandboxes\nto start from. The memory of a snapshot goes with it.\n",
 	.options = options,
 	.run = run,
 };

@@ -3,18 +3,21 @@
  * back. Nothing of the sandbox runs in between, and its gateway is taken away and made anew, before
  * the guest goes on.
  */
+#include "base/interrupt.h"
 #include "base/log.h"
+#include "command/guest_shares.h"
 #include "command/up.h"
+#include "domain/memory.h"
 
-/* libvirt saves no guest that has a folder of the host. */
-static int check_shares(const struct project *project, struct error *err)
+static int suspend(const struct project *project, struct error *err)
 {
-	if (project->domain.definition.metadata.share_count == 0)
+	if (guest_shares_release(project, err) < 0)
+		return -1;
+	log_step("%s: saving the guest's memory", project->config.name);
+	if (domain_save_memory(project->domain.handle, err) == 0)
 		return 0;
-	error_set(err, EX_CONFIG,
-		  "suspending a sandbox with shares is not built into this version "
-		  "yet");
-	return error_hint(err, "'migrant halt' keeps its disk and its shares");
+	guest_shares_put_back(project);
+	return -1;
 }
 
 static int open_locked(struct project *project, const struct invocation *invocation,
@@ -41,10 +44,8 @@ static int run_suspend(const struct invocation *invocation, struct error *err)
 	if (!project.domain.definition.metadata.booted)
 		return error_set(err, EXIT_STATE, "the sandbox '%s' has not come up yet",
 				 project.config.name);
-	if (check_shares(&project, err) < 0)
-		return -1;
-	log_step("%s: saving the guest's memory", project.config.name);
-	if (domain_save_memory(project.domain.handle, err) < 0)
+	interrupt_catch();
+	if (suspend(&project, err) < 0)
 		return -1;
 	log_step("%s: suspended; 'migrant resume' lets it go on", project.config.name);
 	return 0;
@@ -76,7 +77,9 @@ const struct command command_suspend = {
 	.operands_max = 1,
 	.takes_name = true,
 	.summary = "save the guest's memory and end it; resume goes on where it was",
-	.details = "Connections that the guest has break off.\n",
+	.details = "Connections that the guest has break off. Shares are unmounted in the guest "
+		   "before; "
+		   "a\nprogram that uses one stops it.\n",
 	.run = run_suspend,
 };
 

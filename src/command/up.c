@@ -236,6 +236,7 @@ const struct up_step up_steps[] = {
 	{STEP("start",     what_start,      needs_start,     up_start,         up_start_undo),
 	 .message = "starting the guest"},
 	{STEP("join",      what_join,       goes_on,         up_join,          NULL)},
+	{STEP("attach",    up_what_attach,  up_attaches,     up_attach,        NULL)},
 	{STEP("verify",    what_verify,     NULL,            up_verify,        NULL)},
 	{STEP("handshake", up_what_answer,  wants_answer,    up_handshake,     NULL),
 	 .message = "waiting for the tunnel's peer"},
@@ -325,7 +326,8 @@ static int run_steps(struct up *up, struct error *err)
 				undo(up, step + 1);
 			return -1;
 		}
-		settled = settled || step->settles;
+		/* a guest that goes on has what is lost with it in its memory */
+		settled = settled || step->settles || (up->adopted && step->apply == up_resume);
 	}
 	return 0;
 }

@@ -27,6 +27,7 @@ struct up {
 	bool keeps_base;    /* the box was built anew since: the sandbox keeps the base it has */
 	bool adopted;	    /* its memory goes on: it was paused or saved after its first boot */
 	bool suspended;	    /* … saved: its clock stood still */
+	bool restored;	    /* … with a snapshot, where it still is */
 	bool finished;	    /* it runs already */
 	bool had_shares;    /* as it ran last */
 	const char *rewind; /* the snapshot that it is put back to first, or NULL */
@@ -166,8 +167,11 @@ int up_confirm(struct up *up, struct error *err);
 int up_settle(struct up *up, struct error *err);
 
 /* Going on from saved memory (up_suspended.c). */
+int up_attach(struct up *up, struct error *err);
 int up_clock(struct up *up, struct error *err);
+bool up_attaches(const struct up *up);
 bool up_was_suspended(const struct up *up);
+char *up_what_attach(const struct up *up);
 char *up_what_clock(const struct up *up);
 
 /* Snapshots (up_snapshots.c). */
@@ -179,5 +183,7 @@ char *up_what_keep(const struct up *up);
 bool up_rewinds(const struct up *up);
 bool up_is_reset(const struct up *up); /* what no hook of the user's can stop */
 bool up_keeps(const struct up *up);
+/* Starts it from the memory of the snapshot; false, and why is said, when it has to boot. */
+bool up_from_memory(struct up *up);
 
 #endif

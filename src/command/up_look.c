@@ -14,6 +14,7 @@
 #include "base/version.h"
 #include "command/disks.h"
 #include "command/drift.h"
+#include "command/guest_shares.h"
 #include "command/host.h"
 #include "command/outdated.h"
 #include "command/policy_check.h"
@@ -97,6 +98,7 @@ static int already_running(struct up *up, struct error *err)
 	up->finished = true;
 	log_step("%s: is running", up->project.config.name);
 	outdated_say(&up->project);
+	guest_shares_repair(&up->project);
 	return drift_check(&up->project, err);
 }
 

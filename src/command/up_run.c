@@ -13,6 +13,7 @@
 #include "command/helper.h"
 #include "command/volumes.h"
 #include "domain/libvirt.h"
+#include "domain/memory.h"
 #include "seed/seed.h"
 
 #define CONSOLE_LINES	15
@@ -47,6 +48,16 @@ int up_clear(struct up *up, struct error *err)
 	return helper_cleanup(up->project.config.name, err);
 }
 
+static int start_paused(struct up *up, struct error *err)
+{
+	/* An attempt to go on from memory has taken what was staged. */
+	if (up->rewind && up->wireguard && up_stage(up, err) < 0)
+		return -1;
+	if (domain_start_paused(up->project.domain.handle, err) < 0)
+		return up->project.domain.definition.uefi ? error_hint(err, UEFI_HINT) : -1;
+	return 0;
+}
+
 int up_start(struct up *up, struct error *err)
 {
 	const struct domain_spec spec = {.accel = up->accel, .memory = up->project.config.memory};
@@ -54,12 +65,22 @@ int up_start(struct up *up, struct error *err)
 
 	if (domain_unlimit_saved(up->project.domain.handle, err) < 0)
 		return -1;
-	if (domain_start_paused(up->project.domain.handle, err) < 0)
-		return up->project.domain.definition.uefi ? error_hint(err, UEFI_HINT) : -1;
+	if (!up_from_memory(up) && start_paused(up, err) < 0)
+		return -1;
 	if (domain_limit_memory(up->project.domain.handle, domain_memory_limit(&spec), &no_limit) <
 	    0)
 		log_warning("%s", no_limit.message);
 	return 0;
+}
+
+/* A guest that has not run since it was suspended is as it was. */
+static bool save_again(const struct up *up)
+{
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+	virDomainPtr handle = up->project.domain.handle;
+
+	return up->suspended && !up->restored && domain_current_state(handle) == DOMAIN_PAUSED &&
+	       domain_save_memory(handle, &ignored) == 0;
 }
 
 int up_start_undo(struct up *up, struct error *err)
@@ -67,6 +88,8 @@ int up_start_undo(struct up *up, struct error *err)
 	if (!up->project.domain.handle)
 		return 0;
 	watch_end(&up->watch);
+	if (save_again(up))
+		return 0;
 	return domain_kill(up->project.domain.handle, err);
 }
 

@@ -11,12 +11,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "command/guest_shares.h"
 #include "command/shares.h"
 #include "command/stored.h"
 #include "command/up.h"
-#include "seed/seed.h"
-
-#define ANSWER_MAX 4096 /* bytes of what the guest says about its mounts */
 
 static void warn_of_plain(const struct config *config)
 {
@@ -177,25 +175,7 @@ int up_folders_undo(struct up *up, struct error *err)
 
 int up_mount_shares(struct up *up, struct error *err)
 {
-	const struct metadata *metadata = &up->project.domain.definition.metadata;
-	_cleanup_free_ char *script =
-		seed_share_script(metadata->shares, metadata->share_count, metadata->user);
-	_cleanup_strbuf_ struct strbuf answer = STRBUF_INIT;
-	_cleanup_free_ char *reason = NULL;
-	int status = 0;
-
-	if (ssh_script(&up->access.access, script, ANSWER_MAX, &answer, &status, err) < 0)
-		return -1;
-	if (status == 0)
-		return 0;
-	/* the guest's word, which is only shown */
-	reason = text_last_line(strbuf_text(&answer));
-	if (!*reason)
-		return error_set(err, EX_SOFTWARE,
-				 "the shares are not mounted in the guest: its "
-				 "shell ended with status %d",
-				 status);
-	return error_set(err, EX_SOFTWARE, "the shares are not mounted in the guest: %s", reason);
+	return guest_shares_mount(&up->project, &up->access.access, err);
 }
 
 char *up_what_folders(const struct up *up)

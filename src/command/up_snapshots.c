@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "command/disks.h"
 #include "command/hooks.h"
+#include "command/memories.h"
 #include "command/up.h"
 
 bool up_rewinds(const struct up *up)
@@ -41,6 +42,23 @@ int up_rewind(struct up *up, struct error *err)
 	return 0;
 }
 
+bool up_from_memory(struct up *up)
+{
+	const struct snapshot *snapshot =
+		up->rewind ? snapshots_find(&up->project.domain.definition.snapshots, up->rewind)
+			   : NULL;
+	_cleanup_error_ struct error why = ERROR_INIT;
+
+	if (!snapshot || !snapshot->memory)
+		return false;
+	if (memory_restore(&up->project, snapshot, &why) < 0) {
+		log_warning("the guest boots from its disk, for %s", why.message);
+		return false;
+	}
+	up->adopted = up->suspended = up->restored = true;
+	return true;
+}
+
 char *up_what_rewind(const struct up *up)
 {
 	return text_format("put the disk back to the snapshot '%s'", up->rewind);
@@ -70,7 +88,7 @@ int up_keep(struct up *up, struct error *err)
 	/* A guest writes everything out before it says that its first boot is through. */
 	if (!up->fresh || up->provision != UP_PROVISION_NEVER)
 		disks_sync(&up->project);
-	if (disks_save(&up->project, SNAPSHOT_UP, NULL, &why) < 0)
+	if (disks_save(&up->project, SNAPSHOT_UP, NULL, false, &why) < 0)
 		log_warning("the state after 'up' is not kept, 'migrant reset' will not work: %s",
 			    why.message);
 	return 0;

@@ -136,6 +136,15 @@ static void write_share(xmlTextWriterPtr writer, const char *name, size_t index)
 	xml_end(writer);
 }
 
+char *devices_share(const char *name, size_t index)
+{
+	xmlBufferPtr buffer;
+	xmlTextWriterPtr writer = xml_writer_new(&buffer);
+
+	write_share(writer, name, index);
+	return xml_writer_finish(writer, buffer);
+}
+
 void devices_write_console(xmlTextWriterPtr writer, const char *log)
 {
 	xml_open(writer, "serial", "type", "pty");

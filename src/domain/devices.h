@@ -23,6 +23,9 @@ void devices_write_source(xmlTextWriterPtr writer, const struct disk_source *sou
 /* The serial console; @log: the file that virtlogd keeps of it, or NULL. */
 void devices_write_console(xmlTextWriterPtr writer, const char *log);
 
+/* One <filesystem>, for the share @index of the sandbox @name, as a document. The caller frees. */
+char *devices_share(const char *name, size_t index);
+
 /* What libvirt would otherwise add by itself. */
 void devices_write_absent(xmlTextWriterPtr writer);
 

@@ -219,13 +219,6 @@ int domain_kill(virDomainPtr handle, struct error *err)
 	return libvirt_error(err, EX_SOFTWARE, "cannot end the guest");
 }
 
-int domain_save_memory(virDomainPtr handle, struct error *err)
-{
-	if (virDomainManagedSave(handle, 0) < 0)
-		return libvirt_error(err, EX_SOFTWARE, "cannot save the guest's memory");
-	return 0;
-}
-
 int domain_forget_memory(virDomainPtr handle, struct error *err)
 {
 	if (virDomainHasManagedSaveImage(handle, 0) == 1 &&

@@ -85,12 +85,6 @@ MUST_CHECK int domain_kill(virDomainPtr handle, struct error *err);
  */
 MUST_CHECK int domain_shut_down(struct watch *watch, unsigned int seconds, struct error *err);
 
-/*
- * Saves the memory of a running or paused guest, which ends with that; the next start goes on from
- * it. When it fails (EX_IOERR, EX_SOFTWARE) the guest goes on as it was.
- */
-MUST_CHECK int domain_save_memory(virDomainPtr handle, struct error *err);
-
 /* Removes what was saved of its memory; nothing is fine. EX_SOFTWARE. */
 MUST_CHECK int domain_forget_memory(virDomainPtr handle, struct error *err);
 

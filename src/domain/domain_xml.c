@@ -154,6 +154,9 @@ static void write_domain(xmlTextWriterPtr writer, const struct domain_spec *spec
 	xml_open(writer, "domain", "type", spec->accel == DOMAIN_KVM ? "kvm" : "qemu");
 	xml_element(writer, "name", name);
 	xml_element(writer, "uuid", spec->metadata->uuid);
+	/* libvirt makes up a new value whenever the guest goes on from saved memory, upon which its
+	 * kernel reseeds its random generator */
+	xml_empty(writer, "genid", NULL, NULL);
 	xml_start(writer, "metadata");
 	metadata_write(spec->metadata, writer);
 	if (spec->snapshots)

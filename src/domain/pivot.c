@@ -13,12 +13,17 @@
 #include "domain/libvirt.h"
 #include "domain/xml.h"
 
-static char *pivot_xml(const char *path)
+static char *pivot_xml(const char *path, const char *memory)
 {
 	xmlBufferPtr buffer;
 	xmlTextWriterPtr writer = xml_writer_new(&buffer);
 
 	xml_start(writer, "domainsnapshot");
+	if (memory) {
+		xml_open(writer, "memory", "snapshot", "external");
+		xml_attribute(writer, "file", memory);
+		xml_end(writer);
+	}
 	xml_start(writer, "disks");
 	xml_open(writer, "disk", "name", DOMAIN_DISK_TARGET);
 	xml_attribute(writer, "snapshot", "external");
@@ -31,16 +36,19 @@ static char *pivot_xml(const char *path)
 	return xml_writer_finish(writer, buffer);
 }
 
-int domain_pivot(virDomainPtr handle, const char *path, struct error *err)
+int domain_pivot(virDomainPtr handle, const char *path, const char *memory, struct error *err)
 {
-	_cleanup_free_ char *xml = pivot_xml(path);
+	_cleanup_free_ char *xml = pivot_xml(path, memory);
+	unsigned int flags = VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA |
+			     VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT |
+			     VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC;
 	virDomainSnapshotPtr snapshot = virDomainSnapshotCreateXML(
-		handle, xml,
-		VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY | VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA |
-			VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT | VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC);
+		handle, xml, memory ? flags : flags | VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY);
 
 	if (!snapshot)
-		return libvirt_error(err, EX_SOFTWARE, "cannot freeze the disk");
+		return libvirt_error(err, EX_SOFTWARE,
+				     memory ? "cannot save the guest's memory"
+					    : "cannot freeze the disk");
 	virDomainSnapshotFree(snapshot);
 	return 0;
 }

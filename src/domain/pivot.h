@@ -8,9 +8,12 @@
 
 /*
  * Freezes the disk of a running or paused guest: from now on it writes to the volume at @path, an
- * overlay over its disk. The definition changes with it. EX_SOFTWARE, and then nothing has changed.
+ * overlay over its disk. The definition changes with it. With @memory (else NULL) the guest stands
+ * still until its memory of that moment is in the file there, which is root's.
+ * EX_SOFTWARE, EX_IOERR, and then nothing has changed.
  */
-MUST_CHECK int domain_pivot(virDomainPtr handle, const char *path, struct error *err);
+MUST_CHECK int domain_pivot(virDomainPtr handle, const char *path, const char *memory,
+			    struct error *err);
 
 /*
  * Copies what lies between the disk and the layer at @base into the disk, so that nothing of it is

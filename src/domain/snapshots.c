@@ -16,6 +16,8 @@ void snapshot_done(struct snapshot *snapshot)
 	free(snapshot->layer);
 	free(snapshot->created);
 	free(snapshot->text);
+	free(snapshot->memory);
+	free(snapshot->machine);
 	*snapshot = (struct snapshot){0};
 }
 
@@ -41,13 +43,32 @@ static bool is_time(const char *text)
 	       strspn(text, "0123456789-:TZ") == strlen(text);
 }
 
+bool memory_name_is_valid(const char *name, const char *uuid)
+{
+	_cleanup_free_ char *disk = NULL;
+	uint64_t number = 0;
+
+	if (!text_starts(name, MEMORY_PREFIX))
+		return false;
+	disk = text_format("disk-%s.qcow2", name + strlen(MEMORY_PREFIX));
+	return disk_name_parse(disk, uuid, &number) && number > 0;
+}
+
+static bool has_good_memory(const struct snapshot *snapshot)
+{
+	if (!snapshot->memory && !snapshot->machine)
+		return true;
+	return snapshot->running && snapshot->memory && snapshot->machine &&
+	       memory_name_is_valid(snapshot->memory, NULL);
+}
+
 int snapshot_check(const struct snapshot *snapshot, struct error *err)
 {
 	if (!snapshot->name || !name_is_valid(snapshot->name))
 		return error_set(err, EX_DATAERR, "'%s' is no name for a snapshot",
 				 snapshot->name ? snapshot->name : "");
 	if (!snapshot->layer || !disk_name_parse(snapshot->layer, NULL, NULL) ||
-	    !is_time(snapshot->created))
+	    !is_time(snapshot->created) || !has_good_memory(snapshot))
 		return error_set(err, EX_DATAERR, "the snapshot '%s' is not as migrant made it",
 				 snapshot->name);
 	if (snapshot->text && strlen(snapshot->text) > SNAPSHOT_TEXT_MAX)
@@ -73,6 +94,8 @@ int snapshots_add(struct snapshots *snapshots, const struct snapshot *snapshot, 
 		.created = text_dup(snapshot->created),
 		.text = text_dup(snapshot->text),
 		.running = snapshot->running,
+		.memory = text_dup(snapshot->memory),
+		.machine = text_dup(snapshot->machine),
 	};
 	return 0;
 }
@@ -98,6 +121,10 @@ static void write_one(const struct snapshot *snapshot, xmlTextWriterPtr writer)
 	xml_attribute(writer, "running", snapshot->running ? "yes" : "no");
 	if (snapshot->text)
 		xml_attribute(writer, "text", snapshot->text);
+	if (snapshot->memory) {
+		xml_attribute(writer, "memory", snapshot->memory);
+		xml_attribute(writer, "machine", snapshot->machine);
+	}
 	xml_end(writer);
 }
 
@@ -145,6 +172,8 @@ static int read_one(const xmlNode *node, struct snapshots *snapshots, struct err
 		.created = attribute(node, "created"),
 		.text = attribute(node, "text"),
 		.running = text_equal(attribute(node, "running"), "yes"),
+		.memory = attribute(node, "memory"),
+		.machine = attribute(node, "machine"),
 	};
 
 	return snapshots_add(snapshots, &snapshot, err);

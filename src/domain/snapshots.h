@@ -16,6 +16,7 @@
 #define SNAPSHOTS_PREFIX  "snapshots"
 #define SNAPSHOTS_MAX	  64
 #define SNAPSHOT_TEXT_MAX 512 /* bytes */
+#define MEMORY_PREFIX	  "memory-"
 
 /* The one that `up` keeps by itself. */
 #define SNAPSHOT_UP "up"
@@ -26,7 +27,12 @@ struct snapshot {
 	char *created; /* RFC 3339, UTC */
 	char *text;    /* the user's words, or NULL */
 	bool running;  /* the guest ran: its disk is as after a power cut */
+	char *memory;  /* the volume with the guest's memory of that moment, or NULL … */
+	char *machine; /* … and on what it goes on: see memory_machine() */
 };
+
+/* The name of a memory's volume: memory-UUID-N; NULL for any sandbox. */
+bool memory_name_is_valid(const char *name, const char *uuid);
 
 void snapshot_done(struct snapshot *snapshot);
 #define _cleanup_snapshot_ _cleanup_(snapshot_done)

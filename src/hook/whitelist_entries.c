@@ -295,6 +295,8 @@ const struct whitelist_entry whitelist_entries[] = {
 	HARMLESS("vcpu"),
 	HARMLESS("cputune"),
 	HARMLESS("resource"),
+	ELEMENT("genid", 1),
+	FREE("genid="),
 	ELEMENT("os", 1),
 	EXACTLY("os@firmware", "efi"),
 	ELEMENT("os/type", 1),

@@ -7,6 +7,7 @@ extern const char seed_ready[];
 extern const char seed_ready_service[];
 extern const char seed_start_ready[];
 extern const char seed_shares[];
+extern const char seed_shares_release[];
 extern const char seed_identity_script[];
 extern const char seed_layer_boot[];
 extern const char seed_layer_service[];

@@ -40,6 +40,12 @@ char *seed_network_config(const struct seed *seed);
 char *seed_share_script(const struct share *shares, size_t count, const char *user);
 
 /*
+ * The script that unmounts them, for root's sh there; status and last line as above. Pure; the
+ * caller frees.
+ */
+char *seed_share_release_script(const struct share *shares, size_t count);
+
+/*
  * What the first boot from a layer runs instead of cloud-init: hostname, host key. It is the whole
  * volume, a script for root's sh in the guest, filled up to whole sectors. Pure; the caller frees.
  */

@@ -35,13 +35,13 @@ static void add_variable(struct strbuf *out, const char *name, const char *value
 	strbuf_addf(out, "%s=%s\n", name, quoted);
 }
 
-static void add_mount(struct strbuf *out, const struct share *share)
+static void add_call(struct strbuf *out, const char *function, const struct share *share)
 {
 	_cleanup_free_ char *place = fstab_path(share->guest);
 	_cleanup_free_ char *quoted_path = text_shell_quote(share->guest);
 	_cleanup_free_ char *quoted_place = text_shell_quote(place);
 
-	strbuf_addf(out, "mount_share %s %s %s\n", share->tag, quoted_path, quoted_place);
+	strbuf_addf(out, "%s %s %s %s\n", function, share->tag, quoted_path, quoted_place);
 }
 
 char *seed_share_script(const struct share *shares, size_t count, const char *user)
@@ -59,6 +59,17 @@ char *seed_share_script(const struct share *shares, size_t count, const char *us
 	add_variable(&out, "entries", strbuf_text(&entries));
 	strbuf_add_text(&out, seed_shares);
 	for (size_t i = 0; i < count; i++)
-		add_mount(&out, &shares[i]);
+		add_call(&out, "mount_share", &shares[i]);
+	return strbuf_take(&out);
+}
+
+char *seed_share_release_script(const struct share *shares, size_t count)
+{
+	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+
+	strbuf_add_text(&out, seed_shares_release);
+	for (size_t i = 0; i < count; i++)
+		add_call(&out, "release_share", &shares[i]);
+	strbuf_add_text(&out, "release_all\n");
 	return strbuf_take(&out);
 }

@@ -40,11 +40,20 @@ $1 $2 virtiofs $3,"*) return 0 ;;
     return 1
 }
 
+is_named() { # PLACE
+    case "
+$entries" in
+    *" $1 virtiofs "*) return 0 ;;
+    esac
+    return 1
+}
+
 # Shares of an earlier Migrantfile, also one that now belongs somewhere else or is mounted in another mode.
 unmount_others() {
     mounts=$(cat /proc/mounts)
     while read -r tag place type options; do
         case $type:$tag in
+        tmpfs:migrant-share) is_named "$place" || umount "$(printf '%b' "$place")" ;;
         virtiofs:share[0-9]*) is_wanted "$tag" "$place" "${options%%,*}" || umount -l "$(printf '%b' "$place")" ;;
         esac
     done <<END
@@ -52,16 +61,40 @@ $mounts
 END
 }
 
-is_mounted() { # TAG PLACE
+is_mounted() { # TAG PLACE [TYPE]
     top=
     while read -r tag place type options; do
         [ "$place" != "$2" ] || top=$type:$tag
     done </proc/mounts
-    [ "$top" = "virtiofs:$1" ]
+    [ "$top" = "${3:-virtiofs}:$1" ]
+}
+
+# After a suspend the place is closed (shares-release.sh), and the device is there as soon as the guest has seen
+# it. It is mounted aside first, so that the directory below is bare for no longer than it must.
+open_again() { # TAG PATH
+    aside=/run/migrant-share
+    options=$(printf '%s\n' "$entries" | while read -r tag _ _ options _; do
+        [ "$tag" != "$1" ] || printf '%s' "${options%,nofail}"
+    done)
+    mkdir -p $aside
+    tries=150
+    until said=$(mount -t virtiofs -o "$options" -- "$1" $aside 2>&1); do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || fail "$said"
+        sleep 0.2
+    done
+    if ! umount -- "$2" || ! mount --bind -- $aside "$2"; then
+        fail "cannot mount $2 again"
+    fi
+    umount $aside && rmdir $aside
 }
 
 mount_share() { # TAG PATH PLACE
     is_mounted "$1" "$3" && return
+    if is_mounted migrant-share "$3" tmpfs; then
+        open_again "$1" "$2"
+        return
+    fi
     if ! [ -d "$2" ]; then
         runuser -u "$user" -- mkdir -p -- "$2" 2>/dev/null ||
             { mkdir -p -- "$2" && chown "$user:" "$2"; } || fail "cannot make the directory $2"

@@ -16,6 +16,7 @@
 #include "domain/accel.h"
 #include "domain/definition.h"
 #include "domain/domain_xml.h"
+#include "domain/saved.h"
 #include "domain/streams.h"
 #include "hook/whitelist.h"
 #include "network/wire.h"
@@ -158,13 +159,17 @@ static void golden_snapshots(void **state)
 	_cleanup_snapshots_ struct snapshots list = {0};
 	_cleanup_snapshot_ struct snapshot first = snapshot("up", "disk-" UUID ".qcow2");
 	_cleanup_snapshot_ struct snapshot second = snapshot("s1", "disk-" UUID "-2.qcow2");
+	_cleanup_snapshot_ struct snapshot third = snapshot("warm", "disk-" UUID "-1.qcow2");
 	struct domain_spec variant = spec(&from);
 
 	(void)state;
 	second.text = text_dup("</list> & \"before\" <x>");
 	second.running = false;
+	third.memory = text_dup("memory-" UUID "-2");
+	third.machine = text_dup("7.2.22-" DIGEST);
 	assert_int_equal(snapshots_add(&list, &first, &err), 0);
 	assert_int_equal(snapshots_add(&list, &second, &err), 0);
+	assert_int_equal(snapshots_add(&list, &third, &err), 0);
 	variant.seed = NULL;
 	variant.disk = POOL "disk-" UUID "-3.qcow2";
 	variant.layers = layers;
@@ -210,6 +215,107 @@ static void snapshots_are_checked(void **state)
 	assert_int_equal(list.count, 1);
 	snapshots_remove(&list, "up");
 	assert_int_equal(list.count, 0);
+}
+
+/* What is deleted and what QEMU reads is named by it. */
+static void memories_are_checked(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"memory-",
+		"memory-" UUID,
+		"memory-" UUID "-0",
+		"memory-" UUID "-1/../../x",
+		"disk-" UUID "-1.qcow2",
+		"../memory-" UUID "-1",
+		"memory-" UUID "-1 ",
+	};
+	_cleanup_snapshots_ struct snapshots list = {0};
+	_cleanup_snapshot_ struct snapshot halted = snapshot("h", "disk-" UUID ".qcow2");
+	_cleanup_error_ struct error err = ERROR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		_cleanup_snapshot_ struct snapshot one = snapshot("a", "disk-" UUID ".qcow2");
+
+		one.memory = text_dup(bad[i]);
+		one.machine = text_dup("7.2.22-" DIGEST);
+		assert_int_equal(snapshots_add(&list, &one, &err), -1);
+		assert_int_equal(err.code, EX_DATAERR);
+	}
+	halted.memory = text_dup("memory-" UUID "-1");
+	assert_int_equal(snapshots_add(&list, &halted, &err), -1); /* on no machine */
+	halted.machine = text_dup("7.2.22-" DIGEST);
+	halted.running = false;
+	assert_int_equal(snapshots_add(&list, &halted, &err), -1);
+	halted.running = true;
+	assert_int_equal(snapshots_add(&list, &halted, &err), 0);
+	assert_true(memory_name_is_valid("memory-" UUID "-1", UUID));
+	assert_false(
+		memory_name_is_valid("memory-" UUID "-1", "00000000-0000-4000-8000-000000000000"));
+}
+
+static char *machine_of(const struct domain_spec *from)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_free_ char *xml = NULL;
+
+	assert_int_equal(domain_xml(from, &xml, &err), 0);
+	return saved_machine(xml);
+}
+
+/* Memory goes on on the same machine only; disk and policy may be others. */
+static void a_machine_is_known_again(void **state)
+{
+	static const char *const layers[] = {POOL "disk-" UUID ".qcow2", NULL};
+	_cleanup_metadata_ struct metadata from = metadata();
+	struct domain_spec variant = spec(&from);
+	_cleanup_free_ char *before = machine_of(&variant);
+	_cleanup_free_ char *same = NULL, *larger = NULL, *faster = NULL;
+
+	(void)state;
+	variant.disk = POOL "disk-" UUID "-3.qcow2";
+	variant.layers = layers;
+	from.ttl = 3600;
+	same = machine_of(&variant);
+	assert_string_equal(same, before);
+	assert_null(strstr(same, "genid"));
+	assert_null(strstr(same, POOL "disk-"));
+	assert_non_null(strstr(same, "type=\"ethernet\""));
+	variant.memory *= 2;
+	larger = machine_of(&variant);
+	assert_string_not_equal(larger, before);
+	variant.memory /= 2;
+	variant.cpus++;
+	faster = machine_of(&variant);
+	assert_string_not_equal(faster, before);
+	assert_null(saved_machine("<domain>"));
+}
+
+/* The saved domain gets the disk and the policy of now, and keeps its machine. */
+static void saved_domains_are_edited(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_metadata_ struct metadata from = metadata();
+	struct domain_spec variant = spec(&from);
+	_cleanup_definition_ struct definition now = {0}, after = {0};
+	_cleanup_free_ char *saved = NULL, *edited = NULL, *before = machine_of(&variant);
+	_cleanup_free_ char *machine = NULL;
+
+	(void)state;
+	assert_int_equal(domain_xml(&variant, &saved, &err), 0);
+	assert_int_equal(definition_parse(saved, &now, &err), 0);
+	text_replace(&now.disk, POOL "disk-" UUID "-9.qcow2");
+	now.metadata.ttl = 7200;
+	assert_int_equal(saved_edit(saved, &now, &edited, &err), 0);
+	assert_int_equal(definition_parse(edited, &after, &err), 0);
+	assert_string_equal(after.disk, now.disk);
+	assert_int_equal(after.metadata.ttl, 7200);
+	machine = saved_machine(edited);
+	assert_string_equal(machine, before);
+	free(take_ptr(edited));
+	assert_int_equal(saved_edit("<domain/>", &now, &edited, &err), -1);
+	assert_int_equal(err.code, EX_DATAERR);
 }
 
 /* Over a layer, which lies over a box's image. */
@@ -543,6 +649,9 @@ int main(void)
 		cmocka_unit_test(golden_snapshots),
 		cmocka_unit_test(golden_layer),
 		cmocka_unit_test(snapshots_are_checked),
+		cmocka_unit_test(memories_are_checked),
+		cmocka_unit_test(a_machine_is_known_again),
+		cmocka_unit_test(saved_domains_are_edited),
 		cmocka_unit_test(an_edit_reads_back),
 		cmocka_unit_test(golden_probes),
 		cmocka_unit_test(hostile_text_stays_text),

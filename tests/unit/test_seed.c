@@ -70,6 +70,7 @@ static void test_shares(void **state)
 	_cleanup_error_ struct error err = ERROR_INIT;
 	_cleanup_free_ char *text = NULL;
 	_cleanup_free_ char *none = seed_share_script(NULL, 0, "migrant");
+	_cleanup_free_ char *release = NULL;
 	struct seed seed = example(NULL);
 	char host[] = "a", home[] = "/home/migrant/a", odd[] = "/srv/it's $(b) \\";
 	const struct share shares[] = {
@@ -82,6 +83,8 @@ static void test_shares(void **state)
 	seed.share_count = ARRAY_SIZE(shares);
 	assert_int_equal(seed_user_data(&seed, &text, &err), 0);
 	assert_golden(text, "seed/user-data-shares");
+	release = seed_share_release_script(shares, ARRAY_SIZE(shares));
+	assert_golden(release, "seed/shares-release");
 	assert_true(text_starts(none, "user='migrant'\nowner=1000\nentries=''\n"));
 	assert_null(strstr(none, "\nmount_share "));
 }
