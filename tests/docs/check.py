@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 
@@ -46,6 +47,16 @@ for page in ("migrant.1", "migrantfile.5"):
     for word in [f"migrant {command}" for command in commands] if page == "migrant.1" else keys:
         if not re.search(rf"(?m)^ +{re.escape(word)}\b", shown):
             wrong.append(f"{page} has nothing of '{word}'")
+
+# Each command line of a page as far as the parser reads it: with --help in front of what is the guest's.
+for page in pages:
+    lines = re.findall(r"^    (?:sudo )?(migrant [a-z].*)$", page.read_text(), re.M)
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        end = next((i for i, word in enumerate(words) if word == "--" or word[0] in "|<>;"), len(words))
+        done = subprocess.run([program, *words[1:end], "--help"], capture_output=True, text=True, check=False)
+        if done.returncode:
+            wrong.append(f"{page.name}: '{line}': {done.stderr.strip()}")
 
 print("\n".join(sorted(set(wrong))) or f"{len(pages)} pages, {len(table)} exit codes, {len(commands)} commands")
 sys.exit(1 if wrong else 0)
