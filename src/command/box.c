@@ -263,6 +263,7 @@ static const struct option add_options[] = {
 
 static const struct command box_list_command = {
 	.name = "list",
+	.example = "migrant box list",
 	.summary = "list the boxes that are installed or known",
 	.options = json_options,
 	.run = run_list,
@@ -270,6 +271,7 @@ static const struct command box_list_command = {
 
 static const struct command box_info_command = {
 	.name = "info",
+	.example = "migrant box info debian-12",
 	.takes_box = true,
 	.operands = "NAME",
 	.summary = "show where a box comes from and who uses it",
@@ -281,6 +283,7 @@ static const struct command box_info_command = {
 
 static const struct command box_add_command = {
 	.name = "add",
+	.example = "migrant box add ubuntu-24.04",
 	.takes_box = true,
 	.operands = "NAME|FILE|URL",
 	.summary = "fetch and verify an image, and install it as a box",
@@ -295,6 +298,7 @@ static const struct command box_add_command = {
 
 static const struct command box_build_command = {
 	.name = "build",
+	.example = "migrant box build debian-12",
 	.takes_box = true,
 	.operands = "NAME",
 	.summary = "build a box from signed packages",
@@ -307,6 +311,7 @@ static const struct command box_build_command = {
 
 static const struct command box_remove_command = {
 	.name = "remove",
+	.example = "migrant box remove ubuntu-24.04",
 	.takes_box = true,
 	.operands = "NAME",
 	.summary = "remove a box that no sandbox uses",
@@ -317,6 +322,7 @@ static const struct command box_remove_command = {
 
 static const struct command box_prune_command = {
 	.name = "prune",
+	.example = "migrant box prune",
 	.summary = "remove all boxes that no sandbox uses, and what failed uploads left",
 	.options = prune_options,
 	.run = run_prune,

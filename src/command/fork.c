@@ -119,6 +119,7 @@ static const struct option options[] = {
 
 const struct command command_fork = {
 	.name = "fork",
+	.example = "migrant fork try -n 3",
 	.group = "state",
 	.operands = "NAME…",
 	.summary = "make sandboxes of their own that begin where this one is",

@@ -205,6 +205,7 @@ static const struct option show_options[] = {
 
 static const struct command policy_show_command = {
 	.name = "show",
+	.example = "migrant policy show --rules",
 	.summary = "say what the guest may reach",
 	.details = "Of a running sandbox what is in force, else what the Migrantfile asks for.\n",
 	.operands = "[NAME]",

@@ -27,6 +27,7 @@ static const struct option options[] = {
 
 const struct command command_reset = {
 	.name = "reset",
+	.example = "migrant reset",
 	.group = "state",
 	.operands = "[NAME]",
 	.summary =

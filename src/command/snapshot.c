@@ -155,6 +155,7 @@ static const struct option list_options[] = {
 
 static const struct command save_command = {
 	.name = "save",
+	.example = "migrant snapshot save good -m 'all tests pass'",
 	.operands = "[NAME]",
 	.summary = "keep the disk as it is now",
 	.details = "Nothing is copied, so it takes no time and, at first, no space. Shares are no "
@@ -167,6 +168,7 @@ static const struct command save_command = {
 
 static const struct command list_command = {
 	.name = "list",
+	.example = "migrant snapshot list",
 	.summary = "list the snapshots",
 	.options = list_options,
 	.run = run_list,
@@ -174,6 +176,7 @@ static const struct command list_command = {
 
 static const struct command restore_command = {
 	.name = "restore",
+	.example = "migrant snapshot restore good",
 	.operands = "[NAME]",
 	.summary = "put the disk back, by default to the newest snapshot",
 	.details = "What was written since is lost, but for what is in shares. A running sandbox\n"
@@ -184,6 +187,7 @@ static const struct command restore_command = {
 
 static const struct command delete_command = {
 	.name = "delete",
+	.example = "migrant snapshot delete good",
 	.operands = "NAME",
 	.summary = "delete a snapshot, and what of the disk only it needs",
 	.operands_min = 1,

@@ -72,6 +72,7 @@ static int run_resume(const struct invocation *invocation, struct error *err)
 
 const struct command command_suspend = {
 	.name = "suspend",
+	.example = "migrant suspend",
 	.group = "lifecycle",
 	.operands = "[NAME]",
 	.operands_max = 1,
@@ -85,6 +86,7 @@ const struct command command_suspend = {
 
 const struct command command_resume = {
 	.name = "resume",
+	.example = "migrant resume",
 	.group = "lifecycle",
 	.operands = "[NAME]",
 	.operands_max = 1,
