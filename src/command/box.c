@@ -225,6 +225,10 @@ static int run_prune(const struct invocation *invocation, struct error *err)
 	}
 	for (size_t i = 0; i < prune.count; i++)
 		log_info("%s", prune.items[i]);
+	if (option_flag(invocation, "dry-run")) {
+		log_step("nothing was removed (--dry-run)");
+		return 0;
+	}
 	if (!option_flag(invocation, "force") &&
 	    confirm("Remove these, which no sandbox uses?", &yes, err) < 0)
 		return -1;
@@ -247,6 +251,7 @@ static const struct option force_options[] = {
 };
 
 static const struct option prune_options[] = {
+	{0, "dry-run", OPTION_FLAG, NULL, "only say what it would remove"},
 	{'f', "force", OPTION_FLAG, NULL, "do not ask"},
 	{0},
 };

@@ -120,6 +120,14 @@ static int delete_all(const struct stored_list *images, struct error *err)
 	return 0;
 }
 
+static void say(const struct stored_list *images)
+{
+	for (size_t i = 0; i < images->count; i++)
+		log_info("%s: %s/%s, %" PRIu64 " MiB on the disk", images->items[i].id,
+			 images->items[i].directory, images->items[i].share,
+			 images->items[i].allocated >> 20);
+}
+
 /* Asks once for all of them. */
 static int delete_asked(const struct invocation *invocation, const struct stored_list *images,
 			const char *without, struct error *err)
@@ -127,10 +135,7 @@ static int delete_asked(const struct invocation *invocation, const struct stored
 	_cleanup_free_ char *question = NULL;
 	int answer = 1;
 
-	for (size_t i = 0; i < images->count; i++)
-		log_info("%s: %s/%s, %" PRIu64 " MiB on the disk", images->items[i].id,
-			 images->items[i].directory, images->items[i].share,
-			 images->items[i].allocated >> 20);
+	say(images);
 	question = text_format("Delete %zu image%s and all files in %s?", images->count,
 			       images->count == 1 ? "" : "s", images->count == 1 ? "it" : "them");
 	if (!option_flag(invocation, "force"))
@@ -151,6 +156,10 @@ static int prune(const struct invocation *invocation, const struct stored_list *
 		log_step("no image's project is gone");
 		return 0;
 	}
+	if (option_flag(invocation, "dry-run")) {
+		say(&gone);
+		return 0;
+	}
 	return delete_asked(invocation, &gone, "migrant storage --prune -f", err);
 }
 
@@ -166,6 +175,8 @@ static int prune_layers(const struct invocation *invocation, const struct layers
 		return 0;
 	}
 	layers_say_needless(layers);
+	if (option_flag(invocation, "dry-run"))
+		return 0;
 	question = text_format("Delete %zu layer%s? The next 'up' from these inputs takes its "
 			       "full time again.",
 			       count, count == 1 ? "" : "s");
@@ -217,6 +228,8 @@ static int check_usage(const struct invocation *invocation, struct error *err)
 			  "--json, --prune, --verify, --adopt and --delete exclude each other");
 		return error_hint(err, "migrant storage --help");
 	}
+	if (option_flag(invocation, "dry-run") && !option_flag(invocation, "prune"))
+		return error_set(err, EX_USAGE, "--dry-run goes with --prune");
 	return check_id(adopted, err) < 0 ? -1 : check_id(deleted, err);
 }
 
@@ -229,7 +242,11 @@ static int list_or_prune(const struct invocation *invocation, struct error *err)
 		return -1;
 	if (!option_flag(invocation, "prune"))
 		return print_all(invocation, &images, &layers);
-	return prune(invocation, &images, err) < 0 ? -1 : prune_layers(invocation, &layers, err);
+	if (prune(invocation, &images, err) < 0 || prune_layers(invocation, &layers, err) < 0)
+		return -1;
+	if (option_flag(invocation, "dry-run"))
+		log_step("nothing was deleted (--dry-run)");
+	return 0;
 }
 
 static int verify(struct error *err)
@@ -262,6 +279,7 @@ static const struct option options[] = {
 	{0, "json", OPTION_FLAG, NULL, "print one JSON document"},
 	{0, "prune", OPTION_FLAG, NULL,
 	 "delete the images whose project is gone, and the layers that no sandbox lies over"},
+	{0, "dry-run", OPTION_FLAG, NULL, "with --prune: only say what it would delete"},
 	{0, "verify", OPTION_FLAG, NULL, "compare the layers' content with their digests"},
 	{0, "adopt", OPTION_TEXT, "ID", "give an image to the project here"},
 	{0, "delete", OPTION_TEXT, "ID", "delete one image"},

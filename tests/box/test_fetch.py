@@ -413,6 +413,8 @@ def test_prune_takes_what_nobody_needs(host, box, web):
     assert add(box, web, "a").returncode == 0
     result = box("prune")
     assert result.returncode == 64 and "-f" in result.stderr
+    result = box("prune", "--dry-run")
+    assert result.returncode == 0 and "volume kernel-" + "b" * 64 in result.stderr and "nothing was removed" in result.stderr
     assert len(volumes(host)) == 4
     assert box("prune", "-f").returncode == 0
     assert volumes(host) == []
