@@ -1,6 +1,7 @@
 """What goes wrong around `up` and `destroy`: one clear error, the right exit code, nothing left, and then it works."""
 
 import random
+import re
 import signal
 import threading
 import time
@@ -199,6 +200,16 @@ def test_up_twice_at_once(lab, before):
     outputs = [u.communicate(timeout=120)[0] for u in ups]
     assert [u.returncode for u in ups] == [75, 75]
     assert sum("waiting for it" in o for o in outputs) == 1
+    assert_nothing_left(lab, before)
+
+
+def test_many_ups_at_once(lab, before):
+    """All get to where a guest is waited for, each with a network and a share of its own; what all of them change holds them up, not wrong."""
+    projects = [Project(lab, f"many{i}") for i in range(6)]
+    ups = [p.spawn("up", "--timeout", "3") for p in projects]
+    outputs = [u.communicate(timeout=300)[0] for u in ups]
+    assert [u.returncode for u in ups] == [75] * len(ups), outputs
+    assert all(re.findall("^error: .*", o, re.M) == ["error: the guest did not come up within 3 s"] for o in outputs), outputs
     assert_nothing_left(lab, before)
 
 

@@ -7,6 +7,7 @@ writes into the disk itself.
 import itertools
 import json
 import re
+import time
 
 import pytest
 
@@ -316,6 +317,43 @@ def test_what_libvirt_has_forgotten_the_guest_knows(running):
     assert now.rsplit("/", 1)[1] == running.snapshots()["later"]
     assert running.needed() == running.disks()
     running.done("snapshot", "delete", "later")
+
+
+def make_long(sandbox):
+    """Lets the disk lie over more than are kept without being joined, which no snapshot needs any more."""
+    for action in ("save", "delete"):
+        for i in range(8):
+            sandbox.done("snapshot", action, f"l{i}", *(["--no-sync"] if action == "save" else []))
+    assert len(sandbox.needed()) > 8
+
+
+def join_and_die(sandbox):
+    assert sandbox.killed("virDomainBlockRebase", "snapshot", "save", "joined", "--no-sync")
+    for _ in range(600):
+        if "No current block job" in sandbox.lab.host.sh(f"virsh -c qemu:///system blockjob {sandbox.domain} vda 2>&1 || true").stdout:
+            return
+        time.sleep(0.1)
+    raise AssertionError("the layers are joined for a minute")
+
+
+def test_joining_goes_on_without_the_command(running):
+    make_long(running)
+    join_and_die(running)
+    running.done("snapshot", "save", "joined", "--no-sync")
+    assert running.needed() == running.disks() and len(running.needed()) < 8
+    assert running.saved().items() >= {"one": 1, "two": 2}.items()
+    running.done("snapshot", "delete", "joined")
+
+
+def test_a_guest_that_is_halted_after_that_starts_again(running):
+    make_long(running)
+    join_and_die(running)
+    state = running.state_of(running.disk())
+    running.done("halt", "-f")
+    running.done("snapshot", "save", "after")
+    running.done("snapshot", "delete", "after")  # both take away what is not needed
+    assert running.state_of(running.disk()) == state == 2
+    assert_refused(running.migrant("up", "--timeout", "1"), 75, "did not come up")
 
 
 def test_destroying_is_killed_at_every_step(lab, nothing, running):

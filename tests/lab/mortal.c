@@ -1,20 +1,22 @@
 /*
- * Dies of SIGKILL when a program has changed something through libvirt for the $MORTAL-th time:
- * right after the daemon's answer, at the same place whatever the machine has to do otherwise.
- * Loaded with LD_PRELOAD.
+ * Dies of SIGKILL when a program has changed something through libvirt for the $MORTAL-th time, or
+ * by the function that is named there: right after the daemon's answer, at the same place whatever
+ * the machine has to do otherwise. Loaded with LD_PRELOAD.
  */
 #include <dlfcn.h>
 #include <libvirt/libvirt.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-static void count(void)
+static void count(const char *name)
 {
 	static long calls;
 	const char *last = getenv("MORTAL");
 
-	if (last && ++calls == strtol(last, NULL, 10))
+	calls++;
+	if (last && (strcmp(last, name) == 0 || calls == strtol(last, NULL, 10)))
 		kill(getpid(), SIGKILL);
 }
 
@@ -35,7 +37,7 @@ static void find(const char *name, void *ret_function)
                                                   \
 		find(#name, (void *)&function);   \
 		result = function arguments;      \
-		count();                          \
+		count(#name);                     \
 		return result;                    \
 	}
 /* NOLINTEND(bugprone-macro-parentheses) */
@@ -45,6 +47,7 @@ MORTAL(virDomainPtr, virDomainDefineXML, (virConnectPtr connection, const char *
 MORTAL(int, virDomainUndefineFlags, (virDomainPtr domain, unsigned int flags), (domain, flags))
 MORTAL(int, virDomainCreateWithFlags, (virDomainPtr domain, unsigned int flags), (domain, flags))
 MORTAL(int, virDomainDestroy, (virDomainPtr domain), (domain))
+MORTAL(int, virDomainSuspend, (virDomainPtr domain), (domain))
 MORTAL(int, virDomainResume, (virDomainPtr domain), (domain))
 MORTAL(int, virDomainManagedSave, (virDomainPtr domain, unsigned int flags), (domain, flags))
 MORTAL(int, virDomainManagedSaveRemove, (virDomainPtr domain, unsigned int flags), (domain, flags))
