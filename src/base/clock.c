@@ -15,3 +15,11 @@ int clock_text(time_t time, char **ret_text, struct error *err)
 	text_replace(ret_text, text);
 	return 0;
 }
+
+int64_t clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}

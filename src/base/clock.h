@@ -2,6 +2,7 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <stdint.h>
 #include <time.h>
 
 #include "base/error.h"
@@ -11,5 +12,8 @@
  * and what it held before is freed. EX_OSERR when no calendar has it.
  */
 MUST_CHECK int clock_text(time_t time, char **ret_text, struct error *err);
+
+/* Milliseconds of a clock that nobody sets; it stands still while the host sleeps. */
+int64_t clock_ms(void);
 
 #endif

@@ -59,6 +59,7 @@ struct command {
 	bool takes_name;		/* the first operand is a sandbox's name, see named.h … */
 	bool takes_ports;		/* … unless it is a port */
 	bool takes_box;			/* the first operand is a box's name */
+	bool takes_snapshot;		/* the first operand is that of a snapshot */
 	const struct command *const *subcommands; /* NULL-terminated, or NULL */
 	/*
 	 * Returns 0, a guest command's own exit status, or -1 with *err set. Results go to stdout;

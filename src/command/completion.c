@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "box/description.h"
+#include "command/named.h"
 #include "domain/libvirt.h"
 #include "domain/list.h"
 
@@ -72,6 +73,8 @@ static const char *names_of(const struct command *command)
 {
 	if (command && command->takes_name)
 		return "sandboxes";
+	if (command && command->takes_snapshot)
+		return "snapshots";
 	return command && command->takes_box ? "boxes" : NULL;
 }
 
@@ -110,41 +113,48 @@ static void add_bash(struct strbuf *out, const struct command *const *table)
 			add_bash_arm(out, path, *sub, NULL);
 		}
 	}
-	strbuf_add_text(out,
-			"\tesac\n"
-			"}\n\n"
-			"_migrant() {\n"
-			"\tlocal current=${COMP_WORDS[COMP_CWORD]} path='' next word i names=''\n"
-			"\tCOMPREPLY=()\n"
-			"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
-			"\t\tword=${COMP_WORDS[i]}\n"
-			"\t\tcase \"$word\" in\n"
-			"\t\t-C | --directory) ((i++)) ;;\n"
-			"\t\t--) return ;;\n"
-			"\t\t-*) ;;\n"
-			"\t\t*)\n"
-			"\t\t\tnext=\"${path:+$path }$word\"\n"
-			"\t\t\t[ -n \"$(_migrant_words \"$next\")\" ] && path=$next\n"
-			"\t\t\t;;\n"
-			"\t\tesac\n"
-			"\tdone\n"
-			"\tcase \"${COMP_WORDS[COMP_CWORD - 1]}\" in\n"
-			"\t-C | --directory)\n"
-			"\t\tmapfile -t COMPREPLY < <(compgen -d -- \"$current\")\n"
-			"\t\treturn\n"
-			"\t\t;;\n"
-			"\tesac\n"
-			"\tfor word in $(_migrant_words \"$path\"); do\n"
-			"\t\t[[ $word == -* && $current != -* ]] && continue\n"
-			"\t\t[[ $word == \"$current\"* ]] && COMPREPLY+=(\"$word\")\n"
-			"\tdone\n"
-			"\t_migrant_words \"$path\" >/dev/null\n"
-			"\t[[ -n $names && $current != -* ]] || return 0\n"
-			"\tfor word in $(migrant completion \"$names\" 2>/dev/null); do\n"
-			"\t\t[[ $word == \"$current\"* ]] && COMPREPLY+=(\"$word\")\n"
-			"\tdone\n"
-			"}\n"
-			"complete -o default -F _migrant migrant\n");
+	strbuf_add_text(
+		out,
+		"\tesac\n"
+		"}\n\n"
+		"_migrant() {\n"
+		"\tlocal current=${COMP_WORDS[COMP_CWORD]} path='' next word i names=''\n"
+		"\tlocal -a where=()\n"
+		"\tCOMPREPLY=()\n"
+		"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+		"\t\tword=${COMP_WORDS[i]}\n"
+		"\t\tcase \"$word\" in\n"
+		"\t\t-C | --directory | -s | --sandbox)\n"
+		"\t\t\t((++i < COMP_CWORD)) && where+=(\"$word\" \"${COMP_WORDS[i]}\")\n"
+		"\t\t\t;;\n"
+		"\t\t--) return ;;\n"
+		"\t\t-*) ;;\n"
+		"\t\t*)\n"
+		"\t\t\tnext=\"${path:+$path }$word\"\n"
+		"\t\t\t[ -n \"$(_migrant_words \"$next\")\" ] && path=$next\n"
+		"\t\t\t;;\n"
+		"\t\tesac\n"
+		"\tdone\n"
+		"\tcase \"${COMP_WORDS[COMP_CWORD - 1]}\" in\n"
+		"\t-C | --directory)\n"
+		"\t\tmapfile -t COMPREPLY < <(compgen -d -- \"$current\")\n"
+		"\t\treturn\n"
+		"\t\t;;\n"
+		"\tesac\n"
+		"\t_migrant_words \"$path\" >/dev/null\n"
+		"\tcase \"${COMP_WORDS[COMP_CWORD - 1]}\" in\n"
+		"\t-s | --sandbox) names=sandboxes path=none ;;\n"
+		"\tesac\n"
+		"\tfor word in $(_migrant_words \"$path\"); do\n"
+		"\t\t[[ $word == -* && $current != -* ]] && continue\n"
+		"\t\t[[ $word == \"$current\"* ]] && COMPREPLY+=(\"$word\")\n"
+		"\tdone\n"
+		"\t[[ -n $names && $current != -* ]] || return 0\n"
+		"\tfor word in $(migrant completion \"${where[@]}\" \"$names\" 2>/dev/null); do\n"
+		"\t\t[[ $word == \"$current\"* ]] && COMPREPLY+=(\"$word\")\n"
+		"\tdone\n"
+		"}\n"
+		"complete -o default -F _migrant migrant\n");
 }
 
 /* An entry of _describe: the word, a colon, its description; colons in the word are not ours. */
@@ -185,7 +195,9 @@ static void add_zsh_arm(struct strbuf *out, const char *path, const struct comma
 	}
 	strbuf_add_char(out, ')');
 	if (names_of(command))
-		strbuf_addf(out, "\n\t\tentries+=(${(f)\"$(migrant completion %s 2>/dev/null)\"})",
+		strbuf_addf(out,
+			    "\n\t\tentries+=(${(f)\"$(migrant completion $where %s "
+			    "2>/dev/null)\"})",
 			    names_of(command));
 	strbuf_add_text(out, "\n\t\toptions=(");
 	if (command)
@@ -216,11 +228,13 @@ static void add_zsh(struct strbuf *out, const struct command *const *table)
 			     "}\n\n"
 			     "_migrant() {\n"
 			     "\tlocal chain='' word i\n"
-			     "\tlocal -a entries options\n"
+			     "\tlocal -a entries options where\n"
 			     "\tfor ((i = 2; i < CURRENT; i++)); do\n"
 			     "\t\tword=${words[i]}\n"
 			     "\t\tcase \"$word\" in\n"
-			     "\t\t-C|--directory) ((i++)) ;;\n"
+			     "\t\t-C|--directory|-s|--sandbox)\n"
+			     "\t\t\t(( ++i < CURRENT )) && where+=($word ${words[i]})\n"
+			     "\t\t\t;;\n"
 			     "\t\t--) _files; return ;;\n"
 			     "\t\t-*) ;;\n"
 			     "\t\t*)\n"
@@ -234,6 +248,9 @@ static void add_zsh(struct strbuf *out, const struct command *const *table)
 			     "\t\treturn\n"
 			     "\tfi\n"
 			     "\t_migrant_entries \"$chain\"\n"
+			     "\tif [[ ${words[CURRENT-1]} == (-s|--sandbox) ]]; then\n"
+			     "\t\tentries=(${(f)\"$(migrant completion sandboxes 2>/dev/null)\"})\n"
+			     "\tfi\n"
 			     "\tif [[ ${words[CURRENT]} == -* ]]; then\n"
 			     "\t\t_describe option options\n"
 			     "\telif (( $#entries )); then\n"
@@ -272,7 +289,10 @@ static void add_fish_options(struct strbuf *out, const char *condition,
 			strbuf_addf(&what, "-s %c", options->letter);
 		if (options->name)
 			strbuf_addf(&what, "%s-l %s", what.length ? " " : "", options->name);
-		if (takes_value(options))
+		if (text_equal(options->name, "sandbox"))
+			strbuf_add_text(&what,
+					" -x -a '(migrant completion sandboxes 2>/dev/null)'");
+		else if (takes_value(options))
 			strbuf_add_text(&what, " -r");
 		add_fish_line(out, condition, strbuf_text(&what), options->help);
 		if (options->name && options->type == OPTION_SWITCH)
@@ -362,9 +382,27 @@ static void print_sandboxes(void)
 		puts(list.items[i].name);
 }
 
-/* For the scripts: one name a line, and nothing where nothing can be found out. */
-static bool run_names(const char *kind)
+static void print_snapshots(const struct invocation *invocation)
 {
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+	_cleanup_project_ struct project project = PROJECT_INIT;
+	const struct snapshots *snapshots = &project.domain.definition.snapshots;
+
+	if (project_open(&project, invocation, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < snapshots->count; i++)
+		puts(snapshots->items[i].name);
+}
+
+/* For the scripts: one name a line, and nothing where nothing can be found out. */
+static bool run_names(const struct invocation *invocation)
+{
+	const char *kind = invocation->argv[0];
+
+	if (text_equal(kind, "snapshots")) {
+		print_snapshots(invocation);
+		return true;
+	}
 	if (text_equal(kind, "sandboxes")) {
 		print_sandboxes();
 		return true;
@@ -383,7 +421,7 @@ static int run(const struct invocation *invocation, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf script = STRBUF_INIT;
 
-	if (run_names(invocation->argv[0]))
+	if (run_names(invocation))
 		return 0;
 	if (!completion_script(invocation->argv[0], commands, &script)) {
 		error_set(err, EX_USAGE, "no completion for '%s'", invocation->argv[0]);
@@ -392,6 +430,12 @@ static int run(const struct invocation *invocation, struct error *err)
 	fputs(strbuf_text(&script), stdout);
 	return 0;
 }
+
+/* The scripts hand over what stands on the line. */
+static const struct option options[] = {
+	SANDBOX_OPTION,
+	{0},
+};
 
 const struct command command_completion = {
 	.name = "completion",
@@ -402,6 +446,7 @@ const struct command command_completion = {
 	.details = "bash: source <(migrant completion bash)\n"
 		   "zsh:  migrant completion zsh > ~/.zfunc/_migrant   (a directory in $fpath)\n"
 		   "fish: migrant completion fish > ~/.config/fish/completions/migrant.fish\n",
+	.options = options,
 	.operands_min = 1,
 	.operands_max = 1,
 	.run = run,

@@ -298,12 +298,12 @@ static int check_freeze(const struct project *project, struct error *err)
  * What a long chain is cut down to: the newest layer that a snapshot names, or, when there is no
  * room for another one, the lowest. The index among the layers, or 0: it stays as it is.
  */
-static size_t find_cut(const struct definition *definition)
+static size_t find_cut(const struct definition *definition, size_t longest)
 {
 	size_t depth = depth_of(definition);
 	size_t cut = 0;
 
-	if (depth < LONG_CHAIN)
+	if (depth < longest)
 		return 0;
 	while (cut + 1 < depth &&
 	       !is_frozen(&definition->snapshots, tree_volume_of(definition->layers[cut])))
@@ -316,10 +316,10 @@ static size_t find_cut(const struct definition *definition)
  * them: what lies between is copied into the disk, and stays where a snapshot or a fork needs it.
  */
 static int shorten(struct project *project, virStoragePoolPtr pool, struct tree *tree,
-		   struct error *err)
+		   size_t longest, struct error *err)
 {
 	struct definition *definition = definition_of(project);
-	size_t cut = is_active(project) ? find_cut(definition) : 0;
+	size_t cut = is_active(project) ? find_cut(definition, longest) : 0;
 	size_t depth;
 
 	if (cut == 0) {
@@ -387,6 +387,12 @@ static int freeze(struct project *project, virStoragePoolPtr pool, const char *o
 	return 0;
 }
 
+/* Ten forks that come up at once do not each copy what they have of their origin. */
+static size_t longest_for(const char *name)
+{
+	return text_equal(name, SNAPSHOT_UP) ? DISK_LAYERS_MAX : LONG_CHAIN;
+}
+
 /* The guest goes on with its shares, whatever has become of the snapshot. */
 static int freeze_with_memory(struct project *project, virStoragePoolPtr pool, const char *overlay,
 			      struct snapshot *snapshot, struct error *err)
@@ -415,7 +421,8 @@ int disks_save(struct project *project, const char *name, const char *text, bool
 		return -1;
 	snapshot.running = is_active(project);
 	snapshot.layer = text_dup(tree_volume_of(definition_of(project)->disk));
-	if (snapshot_check(&snapshot, err) < 0 || shorten(project, pool, &tree, err) < 0 ||
+	if (snapshot_check(&snapshot, err) < 0 ||
+	    shorten(project, pool, &tree, longest_for(name), err) < 0 ||
 	    make_overlay(project, pool, &tree, snapshot.layer, &overlay, err) < 0)
 		return -1;
 	return with_memory ? freeze_with_memory(project, pool, overlay, &snapshot, err)
@@ -431,7 +438,7 @@ int disks_share(struct project *project, char ***ret_layers, struct error *err)
 	size_t count = 0;
 
 	if (begin(project, &pool, &tree, err) < 0 || check_freeze(project, err) < 0 ||
-	    shorten(project, pool, &tree, err) < 0 ||
+	    shorten(project, pool, &tree, LONG_CHAIN, err) < 0 ||
 	    make_overlay(project, pool, &tree, tree_volume_of(definition->disk), &overlay, err) <
 		    0 ||
 	    freeze(project, pool, overlay, NULL, err) < 0)

@@ -1,19 +1,24 @@
 /*
  * `migrant fork`: sandboxes of their own that begin where this one is. Its disk is frozen once, and
- * all of them lie over it. They boot at the same time; each is waited for in turn.
+ * all of them lie over it. Whatever can be refused is refused before that.
  */
+#include <fcntl.h>
+#include <inttypes.h>
+
+#include "base/file.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "base/text.h"
 #include "command/disks.h"
 #include "command/fork.h"
+#include "command/named.h"
 
-#define FORKS_MAX 64 /* of one call */
+#define FORKS_MAX   64 /* of one call */
+#define MEMINFO_MAX 16384
 
-struct forks {
-	struct fork *items;
-	size_t count;
-};
+#define GUEST_BEGINS (UINT64_C(512) << 20) /* bytes, of a Debian with its page cache */
+#define QEMU_BEGINS  (UINT64_C(320) << 20) /* with TCG's translated code */
 
 static void forks_done(struct forks *forks)
 {
@@ -52,20 +57,83 @@ static int check_twice(char *const *names, struct error *err)
 	return 0;
 }
 
+/* Bytes that the host can give without taking them from somebody (proc(5), MemAvailable). */
+static int free_memory(uint64_t *ret_bytes, struct error *err)
+{
+	static const char key[] = "\nMemAvailable:";
+	_cleanup_free_ char *text = NULL, *number = NULL;
+	const char *at;
+	uint64_t kib;
+
+	if (file_read(AT_FDCWD, "/proc/meminfo", MEMINFO_MAX, &text, NULL, err) < 0)
+		return -1;
+	at = strstr(text, key);
+	if (at) {
+		at += strlen(key);
+		at += strspn(at, " ");
+		number = text_dup_n(at, strcspn(at, " \n"));
+	}
+	if (!number || parse_number(number, 0, UINT64_MAX / 1024, &kib) < 0)
+		return error_set(err, EX_OSERR, "cannot tell the host's memory");
+	*ret_bytes = kib * 1024;
+	return 0;
+}
+
+/* What a guest that has just come up takes of its memory, and its QEMU besides. */
+static uint64_t first_need(uint64_t memory)
+{
+	return (memory < GUEST_BEGINS ? memory : GUEST_BEGINS) + QEMU_BEGINS;
+}
+
+/*
+ * What the host has to hold at once is what the guests take when they come up; a guest that uses
+ * what it was promised takes more, and then it is the kernel that chooses who has to go.
+ */
+static int check_memory(const struct forks *forks, struct error *err)
+{
+	const uint64_t memory = forks->items[0].up.project.config.memory;
+	const uint64_t each = first_need(memory);
+	uint64_t available = 0;
+
+	if (free_memory(&available, err) < 0)
+		return -1;
+	if (each * forks->count > available) {
+		error_set(err, EX_UNAVAILABLE,
+			  "%zu fork%s take %" PRIu64 " MiB of memory when they come up, the host "
+			  "has %" PRIu64 " MiB free",
+			  forks->count, forks->count == 1 ? "" : "s", each * forks->count >> 20,
+			  available >> 20);
+		return error_hint(
+			err,
+			"it has room for %" PRIu64 "; halt other sandboxes, or write a "
+			"smaller memory: into the Migrantfile, which is the forks' as well",
+			available / each);
+	}
+	if (memory * forks->count > available)
+		log_warning("the guests may come to use %" PRIu64 " MiB of memory, the host has "
+			    "%" PRIu64 " MiB free: what is needed beyond ends somebody's program",
+			    memory * forks->count >> 20, available >> 20);
+	return 0;
+}
+
 /* All that can be refused is refused before the first one is made. */
-static int begin_all(struct forks *forks, const struct invocation *invocation, char *const *names,
-		     struct error *err)
+static int begin_all(struct forks *forks, const struct project *origin,
+		     const struct invocation *invocation, char *const *names, struct error *err)
 {
 	for (; *names; names++) {
 		struct fork *fork = &forks->items[forks->count++];
 
 		fork->up = (struct up)UP_INIT;
-		if (fork_begin(fork, invocation, *names, err) < 0)
+		if (fork_begin(fork, origin, invocation, *names, err) < 0)
 			return -1;
+		for (const struct fork *other = forks->items; other < fork; other++)
+			if (fork_check_key(fork, other->up.wireguard,
+					   other->up.project.config.wireguard, err) < 0)
+				return -1;
 	}
-	return up_hook(&forks->items[0].up, err) < 0 || up_preflight(&forks->items[0].up, err) < 0
-		       ? -1
-		       : 0;
+	if (up_hook(&forks->items[0].up, err) < 0 || check_memory(forks, err) < 0)
+		return -1;
+	return up_preflight(&forks->items[0].up, err);
 }
 
 static int open_origin(struct project *project, const struct invocation *invocation,
@@ -97,23 +165,19 @@ static int run(const struct invocation *invocation, struct error *err)
 		return -1;
 	interrupt_catch();
 	forks.items = xcalloc(FORKS_MAX, sizeof(*forks.items));
-	if (begin_all(&forks, invocation, names, err) < 0)
+	if (begin_all(&forks, &origin, invocation, names, err) < 0)
 		return -1;
 	say_what_is_not_shared(&origin);
 	disks_sync(&origin);
 	if (disks_share(&origin, &layers, err) < 0)
 		return -1;
-	for (size_t i = 0; i < forks.count; i++)
-		if (fork_start(&forks.items[i], &origin, layers, err) < 0)
-			return error_prefix(err, "%s", names[i]);
-	for (size_t i = 0; i < forks.count; i++)
-		if (fork_finish(&forks.items[i], err) < 0)
-			return error_prefix(err, "%s", names[i]);
-	return 0;
+	return forks_bring_up(&forks, &origin, layers, err);
 }
 
 static const struct option options[] = {
+	SANDBOX_OPTION,
 	{'n', "count", OPTION_NUMBER, "COUNT", "make that many, called NAME-1, NAME-2, …"},
+	{0, "timeout", OPTION_NUMBER, "S", "seconds to wait for each of the guests (600)"},
 	{0},
 };
 

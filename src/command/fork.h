@@ -6,15 +6,38 @@
 
 #include "command/up.h"
 
-struct fork {
-	struct up up; /* does not move in memory once it has begun */
-	bool made;    /* by this run: until it is complete, it may be taken away again */
-	bool complete;
+enum fork_state {
+	FORK_WAITS, /* for its turn */
+	FORK_BOOTS,
+	FORK_ANSWERS,
+	FORK_IS_UP,
+	FORK_FAILED,
 };
 
-/* Looks whether there can be one called @name. Changes nothing but what a cut-off fork has left. */
-MUST_CHECK int fork_begin(struct fork *fork, const struct invocation *invocation, const char *name,
-			  struct error *err);
+struct fork {
+	struct up up; /* does not move in memory once it has begun */
+	enum fork_state state;
+	int64_t deadline; /* of its boot, see clock_ms() */
+	bool made;	  /* by this run: until it is up, it may be taken away again */
+};
+
+/* Those of one call. */
+struct forks {
+	struct fork *items;
+	size_t count;
+};
+
+/*
+ * Looks whether there can be one called @name. Changes nothing but what a cut-off fork has left.
+ * All forks have the origin's connection: of two, the daemon closes the one that is not looked
+ * after while something takes its time on the other.
+ */
+MUST_CHECK int fork_begin(struct fork *fork, const struct project *origin,
+			  const struct invocation *invocation, const char *name, struct error *err);
+
+/* EX_DATAERR when its tunnel has the key of @other (or NULL: none), which is that of @whose. */
+MUST_CHECK int fork_check_key(const struct fork *fork, const struct wireguard *other,
+			      const char *whose, struct error *err);
 
 /*
  * Makes its domain and its disk, over @layers of @origin (disks_share()), and lets the guest run.
@@ -22,10 +45,18 @@ MUST_CHECK int fork_begin(struct fork *fork, const struct invocation *invocation
 MUST_CHECK int fork_start(struct fork *fork, const struct project *origin, char *const *layers,
 			  struct error *err);
 
-/* Waits for it and makes it another one than its origin: name, machine-id, host key. */
+/* Makes of the guest that has answered another one than its origin: name, machine-id, host key. */
 MUST_CHECK int fork_finish(struct fork *fork, struct error *err);
 
-/* Frees it; one that is not complete is taken away. */
+/* Frees it; one that is made but not up is taken away. */
 void fork_end(struct fork *fork);
+
+/*
+ * Starts all of them and waits until each is up, as many at a time as the host can boot
+ * (fork_together.c). When some fail the others go on, and the error names those that did not come
+ * up; when the user interrupts, all that is not up yet is left to fork_end().
+ */
+MUST_CHECK int forks_bring_up(struct forks *forks, const struct project *origin,
+			      char *const *layers, struct error *err);
 
 #endif

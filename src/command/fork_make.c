@@ -6,11 +6,13 @@
  */
 #include "command/fork.h"
 
+#include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "command/destroy.h"
 #include "command/disks.h"
+#include "command/tunnel_file.h"
 #include "command/volumes.h"
 #include "domain/libvirt.h"
 #include "hook/disks.h"
@@ -30,13 +32,43 @@ static int taken(const char *name, struct error *err)
 	return error_hint(err, "take another name, or: migrant destroy %s", name);
 }
 
-/* And without its tunnel it must not run. */
-static int no_tunnel(struct error *err)
+/* Of two with one key the peer hears the one that spoke last; without its tunnel none must run. */
+static int no_tunnel(const struct config *config, struct error *err)
 {
-	error_set(err, EX_CONFIG,
-		  "a sandbox with a tunnel cannot be forked: of two that use one "
-		  "WireGuard key, each cuts the other off");
-	return error_hint(err, "make a second project, with a wireguard.conf of its own");
+	error_set(err, EX_NOINPUT,
+		  "a fork of a sandbox with a tunnel needs one of its own, and there is no '%s'",
+		  config->wireguard);
+	return error_hint(err,
+			  "put a second file of your provider there, with a key of its own: of two "
+			  "with one WireGuard key, each cuts the other off");
+}
+
+int fork_check_key(const struct fork *fork, const struct wireguard *other, const char *whose,
+		   struct error *err)
+{
+	const struct wireguard *own = fork->up.wireguard;
+
+	if (!own || !other ||
+	    memcmp(&own->private_key, &other->private_key, sizeof(own->private_key)) != 0)
+		return 0;
+	error_set(err, EX_DATAERR, "%s has the same private key as %s",
+		  fork->up.project.config.wireguard, whose);
+	return error_hint(err, "of two with one WireGuard key, each cuts the other off: this needs "
+			       "a second one, which the peer knows");
+}
+
+/* @theirs: what the Migrantfile names, for which the fork has a file of its own. */
+static int open_tunnel(struct fork *fork, const struct config *theirs, struct error *err)
+{
+	struct config *config = &fork->up.project.config;
+	_cleanup_wireguard_ struct wireguard other = {0};
+	_cleanup_free_ char *path = config_path(config, config->wireguard);
+
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return no_tunnel(config, err);
+	if (up_tunnel(&fork->up, err) < 0 || tunnel_file_load(theirs, &other, NULL, err) < 0)
+		return -1;
+	return fork_check_key(fork, &other, theirs->wireguard, err);
 }
 
 /* A fork that was cut off has never been up. */
@@ -57,24 +89,28 @@ static int clear_name(struct project *project, struct error *err)
 	return project_find(project, err);
 }
 
-int fork_begin(struct fork *fork, const struct invocation *invocation, const char *name,
-	       struct error *err)
+int fork_begin(struct fork *fork, const struct project *origin, const struct invocation *invocation,
+	       const char *name, struct error *err)
 {
 	struct up *up = &fork->up;
+	_cleanup_config_ struct config theirs = {0};
 
 	if (!name_is_valid(name))
 		return error_set(err, EX_USAGE, "'%s' cannot be the name of a sandbox", name);
 	up_begin(up, invocation);
+	up->timeout = (unsigned int)option_number(invocation, "timeout", UP_SECONDS);
 	if (up_config(up, err) < 0)
 		return -1;
 	if (text_equal(up->project.config.name, name))
 		return taken(name, err);
-	if (up->project.config.wireguard)
-		return no_tunnel(err);
+	theirs.directory = text_dup(up->project.config.directory);
+	theirs.wireguard = text_dup(up->project.config.wireguard);
 	config_as_sibling(&up->project.config, name);
+	virConnectRef(origin->connection);
+	up->project.connection = origin->connection;
 	if (up_connect(up, err) < 0 || clear_name(&up->project, err) < 0)
 		return -1;
-	return 0;
+	return theirs.wireguard ? open_tunnel(fork, &theirs, err) : 0;
 }
 
 /* What is the origin's alone does not come along. */
@@ -161,11 +197,18 @@ int fork_start(struct fork *fork, const struct project *origin, char *const *lay
 {
 	struct up *up = &fork->up;
 
-	log_step("%s: starting the fork", up->project.config.name);
-	if (describe(fork, origin, layers, err) < 0 || make(fork, origin, err) < 0 ||
-	    up_start(up, err) < 0 || up_verify(up, err) < 0 || up_listen(up, err) < 0)
+	if (describe(fork, origin, layers, err) < 0 || make(fork, origin, err) < 0)
 		return -1;
-	return up_resume(up, err);
+	if (up->wireguard && up_stage(up, err) < 0)
+		return -1;
+	if (up_start(up, err) < 0 || up_verify(up, err) < 0)
+		return -1;
+	if (up->wireguard && up_handshake(up, err) < 0)
+		return -1;
+	if (up_listen(up, err) < 0 || up_resume(up, err) < 0)
+		return -1;
+	fork->deadline = up->timeout ? clock_ms() + up->timeout * INT64_C(1000) : INT64_MAX;
+	return 0;
 }
 
 static int tell(struct fork *fork, const char *host_key, const char *host_key_public,
@@ -213,16 +256,14 @@ int fork_finish(struct fork *fork, struct error *err)
 {
 	struct up *up = &fork->up;
 
-	if (up_ready(up, err) < 0 || up_confirm(up, err) < 0)
+	if (up_judge(up, err) < 0 || up_confirm(up, err) < 0)
 		return -1;
 	if (up->had_shares && up_mount_shares(up, err) < 0)
 		return -1;
 	if (become(fork, err) < 0)
 		return -1;
-	fork->complete = true;
-	log_step("%s: up; 'migrant ssh %s' goes in", up->project.config.name,
-		 up->project.config.name);
-	return 0;
+	/* its own state to be reset to; it has just written everything out */
+	return up_keep_now(up, err);
 }
 
 void fork_end(struct fork *fork)
@@ -231,8 +272,9 @@ void fork_end(struct fork *fork)
 	struct project *project = &fork->up.project;
 	unsigned int kept = 0;
 
-	if (fork->made && !fork->complete && project->domain.handle) {
+	if (fork->made && fork->state != FORK_IS_UP && project->domain.handle) {
 		interrupt_hold_off();
+		log_info("%s: taking it away", project->config.name);
 		watch_end(&fork->up.watch);
 		if (destroy_sandbox(project, &kept, &err) < 0) {
 			log_warning("%s", err.message);

@@ -16,10 +16,22 @@ static bool is_port(const char *text)
 	return text[strspn(text, "0123456789")] == '\0' || !name_is_valid(text);
 }
 
+static bool has_sandbox_option(const struct command *command)
+{
+	const struct option *option = command->options;
+
+	for (; option && (option->letter || option->name); option++)
+		if (text_equal(option->name, "sandbox"))
+			return true;
+	return false;
+}
+
 const char *named_sandbox(const struct invocation *invocation)
 {
 	const struct command *command = invocation->command;
 
+	if (has_sandbox_option(command))
+		return option_text(invocation, "sandbox");
 	if (!command->takes_name || invocation->argc == 0 || invocation->dashdash == 0)
 		return NULL;
 	/* where options end at the first operand, that is a program unless -- follows */

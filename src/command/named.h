@@ -6,9 +6,16 @@
 
 #include "command/project.h"
 
+/* For a command whose operands are something else than a sandbox's name: an entry of its options.
+ */
+#define SANDBOX_OPTION                                                                             \
+	{                                                                                          \
+		's', "sandbox", OPTION_TEXT, "NAME", "the sandbox of that name, as a fork has one" \
+	}
+
 /*
- * The sandbox's name among the operands of a command that takes one (`takes_name`), or NULL: the
- * Migrantfile says which.
+ * The sandbox's name among the operands of a command that takes one (`takes_name`), or that of its
+ * SANDBOX_OPTION; NULL: the Migrantfile says which.
  */
 const char *named_sandbox(const struct invocation *invocation);
 

@@ -2,6 +2,7 @@
  * `migrant reset`: the loop of every day. It is an `up` that first puts the disk back, so what runs
  * afterwards has the policy of the present Migrantfile, whatever it had when the state was saved.
  */
+#include "command/named.h"
 #include "command/up.h"
 
 int reset_run(struct up *up, const char *name, struct error *err)
@@ -21,6 +22,7 @@ static int run(const struct invocation *invocation, struct error *err)
 }
 
 static const struct option options[] = {
+	SANDBOX_OPTION,
 	{0, "timeout", OPTION_NUMBER, "S", "seconds to wait for the guest (600)"},
 	{0},
 };
@@ -29,7 +31,7 @@ const struct command command_reset = {
 	.name = "reset",
 	.example = "migrant reset",
 	.group = "state",
-	.operands = "[NAME]",
+	.operands = "[SNAPSHOT]",
 	.summary =
 		"throw away what the guest has done, back to a snapshot or to the state after up",
 	.details =
@@ -38,6 +40,7 @@ const struct command command_reset = {
 		"they "
 		"are. It\ndoes not ask.\n",
 	.options = options,
+	.takes_snapshot = true,
 	.operands_max = 1,
 	.run = run,
 };

@@ -9,6 +9,7 @@
 #include "base/parse.h"
 #include "base/text.h"
 #include "command/disks.h"
+#include "command/named.h"
 #include "command/snapshot_show.h"
 #include "command/up.h"
 
@@ -52,6 +53,7 @@ static int run_save(const struct invocation *invocation, struct error *err)
 	_cleanup_project_ struct project project = PROJECT_INIT;
 	_cleanup_free_ char *chosen = NULL;
 	const char *name = invocation->argc ? invocation->argv[0] : NULL;
+	const char *sandbox;
 
 	if ((name && check_name(name, err) < 0) || open_locked(&project, invocation, err) < 0)
 		return -1;
@@ -63,8 +65,9 @@ static int run_save(const struct invocation *invocation, struct error *err)
 	if (disks_save(&project, name, option_text(invocation, "message"),
 		       option_flag(invocation, "memory"), err) < 0)
 		return -1;
-	log_step("%s: saved as '%s'; 'migrant snapshot restore %s' goes back to it",
-		 project.config.name, name, name);
+	sandbox = named_sandbox(invocation);
+	log_step("%s: saved as '%s'; 'migrant snapshot restore %s%s%s' goes back to it",
+		 project.config.name, name, name, sandbox ? " -s " : "", sandbox ? sandbox : "");
 	return 0;
 }
 
@@ -142,6 +145,7 @@ static int run_delete(const struct invocation *invocation, struct error *err)
 }
 
 static const struct option save_options[] = {
+	SANDBOX_OPTION,
 	{'m', "message", OPTION_TEXT, "TEXT", "what it is, shown in the list"},
 	{0, "memory", OPTION_FLAG, NULL, "keep the guest's memory as well, to go on where it was"},
 	{0, "sync", OPTION_SWITCH, NULL, "let the guest write out its files first (or not)"},
@@ -149,7 +153,13 @@ static const struct option save_options[] = {
 };
 
 static const struct option list_options[] = {
+	SANDBOX_OPTION,
 	{0, "json", OPTION_FLAG, NULL, "print one JSON document"},
+	{0},
+};
+
+static const struct option other_options[] = {
+	SANDBOX_OPTION,
 	{0},
 };
 
@@ -181,6 +191,8 @@ static const struct command restore_command = {
 	.summary = "put the disk back, by default to the newest snapshot",
 	.details = "What was written since is lost, but for what is in shares. A running sandbox\n"
 		   "is started anew, with the Migrantfile as it is now.\n",
+	.options = other_options,
+	.takes_snapshot = true,
 	.operands_max = 1,
 	.run = run_restore,
 };
@@ -190,6 +202,8 @@ static const struct command delete_command = {
 	.example = "migrant snapshot delete good",
 	.operands = "NAME",
 	.summary = "delete a snapshot, and what of the disk only it needs",
+	.options = other_options,
+	.takes_snapshot = true,
 	.operands_min = 1,
 	.operands_max = 1,
 	.run = run_delete,

@@ -163,6 +163,9 @@ int up_verify(struct up *up, struct error *err);
 int up_listen(struct up *up, struct error *err);
 int up_resume(struct up *up, struct error *err);
 int up_ready(struct up *up, struct error *err);
+/* Whether waiting for the guest has an end, and which: also one that took longer than it may. */
+bool up_is_over(const struct up *up);
+MUST_CHECK int up_judge(struct up *up, struct error *err);
 int up_confirm(struct up *up, struct error *err);
 int up_settle(struct up *up, struct error *err);
 
@@ -178,6 +181,7 @@ char *up_what_clock(const struct up *up);
 int up_look_back(struct up *up, struct error *err);
 int up_rewind(struct up *up, struct error *err);
 int up_keep(struct up *up, struct error *err);
+int up_keep_now(struct up *up, struct error *err); /* of a guest that has written all out */
 char *up_what_rewind(const struct up *up);
 char *up_what_keep(const struct up *up);
 bool up_rewinds(const struct up *up);

@@ -160,25 +160,19 @@ static void show_stage(const struct up *up)
 		log_status(line);
 }
 
-static bool ready_or_over(void *data)
+bool up_is_over(const struct up *up)
 {
-	const struct up *up = data;
-
-	show_stage(up);
 	return up->ready.seen || up->watch.stopped || up->watch.io_error;
 }
 
-static int wait_ready(struct up *up, struct error *err)
+static bool ready_or_over(void *data)
 {
-	int result = wait_until(up->project.connection, ready_or_over, up, up->timeout, err);
+	show_stage(data);
+	return up_is_over(data);
+}
 
-	log_status(NULL);
-	if (result < 0) {
-		if (err->code != EX_TEMPFAIL)
-			return -1;
-		error_set(err, EX_TEMPFAIL, "the guest did not come up within %u s", up->timeout);
-		return show_console(up, err);
-	}
+int up_judge(struct up *up, struct error *err)
+{
 	if (up->watch.io_error) {
 		error_set(err, EX_IOERR, "the guest was paused: the host cannot write its disk");
 		return error_hint(err, "free some space; 'migrant box prune' removes unused boxes");
@@ -188,7 +182,23 @@ static int wait_ready(struct up *up, struct error *err)
 			  watch_stop_reason(&up->watch));
 		return show_console(up, err);
 	}
-	return 0;
+	if (up->ready.seen)
+		return 0;
+	error_set(err, EX_TEMPFAIL, "the guest did not come up within %u s", up->timeout);
+	return show_console(up, err);
+}
+
+static int wait_ready(struct up *up, struct error *err)
+{
+	_cleanup_error_ struct error why = ERROR_INIT;
+	int result = wait_until(up->project.connection, ready_or_over, up, up->timeout, &why);
+
+	log_status(NULL);
+	if (result < 0 && why.code != EX_TEMPFAIL) {
+		error_move(err, &why);
+		return -1;
+	}
+	return up_judge(up, err);
 }
 
 /* A guest whose memory went on is there at once, unless it was cut off in its boot. */

@@ -64,13 +64,11 @@ char *up_what_rewind(const struct up *up)
 	return text_format("put the disk back to the snapshot '%s'", up->rewind);
 }
 
-/* A fork's origin has the state to go back to. */
 bool up_keeps(const struct up *up)
 {
 	const struct definition *definition = &up->project.domain.definition;
 
-	return !up->rewind && !disks_are_forked(definition) &&
-	       !snapshots_find(&definition->snapshots, SNAPSHOT_UP);
+	return !up->rewind && !snapshots_find(&definition->snapshots, SNAPSHOT_UP);
 }
 
 char *up_what_keep(const struct up *up)
@@ -79,15 +77,20 @@ char *up_what_keep(const struct up *up)
 	return text_dup("keep the disk as it is then, for 'migrant reset'");
 }
 
-/* The guest is up: what fails here is worth a word, not the work that was done. */
 int up_keep(struct up *up, struct error *err)
+{
+	/* A guest writes everything out before it says that its first boot is through. */
+	if (!up->fresh || up->provision != UP_PROVISION_NEVER)
+		disks_sync(&up->project);
+	return up_keep_now(up, err);
+}
+
+/* The guest is up: what fails here is worth a word, not the work that was done. */
+int up_keep_now(struct up *up, struct error *err)
 {
 	_cleanup_error_ struct error why = ERROR_INIT;
 
 	(void)err;
-	/* A guest writes everything out before it says that its first boot is through. */
-	if (!up->fresh || up->provision != UP_PROVISION_NEVER)
-		disks_sync(&up->project);
 	if (disks_save(&up->project, SNAPSHOT_UP, NULL, false, &why) < 0)
 		log_warning("the state after 'up' is not kept, 'migrant reset' will not work: %s",
 			    why.message);

@@ -6,8 +6,8 @@
 #include "command/up.h"
 
 #include <poll.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -187,14 +187,6 @@ char *up_what_answer(const struct up *up)
 			   HANDSHAKE_SECONDS);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int no_handshake(const struct up *up, const struct tunnel_state *state, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf peers = STRBUF_INIT;
@@ -211,7 +203,7 @@ static int no_handshake(const struct up *up, const struct tunnel_state *state, s
 /* WireGuard tells nobody when a handshake is done: it is looked at, several times a second. */
 int up_handshake(struct up *up, struct error *err)
 {
-	const int64_t end = now_ms() + HANDSHAKE_SECONDS * INT64_C(1000);
+	const int64_t end = clock_ms() + HANDSHAKE_SECONDS * INT64_C(1000);
 
 	for (;;) {
 		_cleanup_(tunnel_state_done) struct tunnel_state state = {0};
@@ -224,7 +216,7 @@ int up_handshake(struct up *up, struct error *err)
 			return -1;
 		if (state.latest_handshake)
 			return 0;
-		if (now_ms() >= end)
+		if (clock_ms() >= end)
 			return no_handshake(up, &state, err);
 		poll(&interrupted, 1, HANDSHAKE_LOOK_MS);
 	}

@@ -302,8 +302,23 @@ static void shares_done(struct config *config)
 	config->share_count = 0;
 }
 
+/* wireguard.conf becomes wireguard-NAME.conf: beside it, where no share can be either. */
+static char *sibling_file(const char *path, const char *name)
+{
+	static const char ending[] = ".conf";
+	size_t length = strlen(path);
+
+	if (text_ends(path, ending))
+		length -= strlen(ending);
+	return text_format("%.*s-%s%s", (int)length, path, name, path + length);
+}
+
 void config_as_sibling(struct config *config, const char *name)
 {
+	char *wireguard = config->wireguard ? sibling_file(config->wireguard, name) : NULL;
+
+	free(config->wireguard);
+	config->wireguard = wireguard;
 	text_replace(&config->name, name);
 	shares_done(config);
 	config->network.port_count = 0;

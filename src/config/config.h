@@ -195,7 +195,7 @@ char *config_default_name(const char *directory);
 
 /*
  * Makes of a project's configuration that of a sandbox beside it, called @name: without shares and
- * ports, which only one can have.
+ * ports, which only one can have, and with a tunnel's file of its own, wireguard-NAME.conf.
  */
 void config_as_sibling(struct config *config, const char *name);
 

@@ -11,6 +11,8 @@
 #include "base/process.h"
 #include "domain/libvirt.h"
 
+#define TURNS 256
+
 static void on_turn(int timer, void *data)
 {
 	(void)timer;
@@ -18,8 +20,10 @@ static void on_turn(int timer, void *data)
 }
 
 /*
- * One turn of the loop that waits for nothing. The daemon closes a connection whose client leaves
- * its keep-alive messages unanswered for half a minute; ssh into a slow guest takes longer.
+ * Turns of the loop that wait for nothing. The daemon closes a connection whose client leaves its
+ * keep-alive messages unanswered for half a minute; ssh into a slow guest takes longer. libvirt
+ * takes one message from the connection in a turn, and the guests that boot meanwhile put many
+ * lines of their consoles in front of the one that counts.
  */
 static void turn(void)
 {
@@ -27,7 +31,8 @@ static void turn(void)
 
 	if (timer < 0)
 		return;
-	virEventRunDefaultImpl();
+	for (int i = 0; i < TURNS; i++)
+		virEventRunDefaultImpl();
 	virEventRemoveTimeout(timer);
 }
 

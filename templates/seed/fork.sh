@@ -18,7 +18,12 @@ printf '%s\n' "$id" >/etc/machine-id || fail 'cannot write /etc/machine-id'
 if [ -f /var/lib/dbus/machine-id ] && ! [ -L /var/lib/dbus/machine-id ]; then
     printf '%s\n' "$id" >/var/lib/dbus/machine-id
 fi
-rm -f /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
+seed=/var/lib/systemd/random-seed
+if [ -f $seed ]; then
+    rm -f $seed
+    (umask 077 && head -c 512 /dev/urandom >$seed)
+fi
+rm -f /var/lib/systemd/credential.secret
 systemctl try-restart --no-block systemd-journald 2>/dev/null
 
 # The new key is there as a whole before the old one goes: a server that is asked meanwhile has one.

@@ -108,6 +108,9 @@ def command_names(migrant):
     (["policy", "show", "X"], "'X' cannot be the name of a sandbox", "'migrant global-status' lists yours"),
     (["ssh-config", "--host", "a b"], "'a b' cannot be the name of a host", ""),
     (["logs", "--network", "X"], "'X' cannot be the name of a sandbox", "'migrant global-status' lists yours"),
+    (["reset", "-s", "X"], "'X' cannot be the name of a sandbox", "'migrant global-status' lists yours"),
+    (["snapshot", "save", "--sandbox", "-x"], "'-x' cannot be the name of a sandbox", "'migrant global-status' lists yours"),
+    (["fork", "a", "-n", "65"], "at most 64 forks at once", ""),
     (["exec"], "'migrant exec' needs [NAME] -- CMD", "migrant exec --help shows the options"),
     (["exec", "-t", "-T", "--", "true"], "-t and -T exclude each other", ""),
     (["exec", "-e", "1=2", "--", "true"], "'1=2' is no variable", "-e NAME=value"),
@@ -546,6 +549,7 @@ def test_bash_completes_commands_and_options(migrant):
     assert complete_bash(migrant, "migrant", "-C", "up", "vali") == ["validate"]
     assert "--template" in complete_bash(migrant, "migrant", "init", "--")
     assert complete_bash(migrant, "migrant", "init", "") == []
+    assert "--sandbox" in complete_bash(migrant, "migrant", "snapshot", "restore", "--")
     assert complete_bash(migrant, "migrant", "completion", "") == ["bash", "zsh", "fish"]
     assert complete_bash(migrant, "migrant", "completion", "f") == ["fish"]
 

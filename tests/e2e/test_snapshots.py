@@ -8,10 +8,15 @@ import time
 
 import pytest
 
+from forked import IDENTITY
+
 POOL = "/var/lib/libvirt/images/migrant"
 MACHINE = "box: debian-12\ncpus: 1\nmemory: 512M\ndisk: 4G\n"
 BOOT = "cat /proc/sys/kernel/random/boot_id"
 VIRSH = ["virsh", "-q", "-c", "qemu:///system"]
+
+COMPLETE = {"bash": 'source <(migrant completion bash); COMP_WORDS=(migrant "$@"); COMP_CWORD=$#; _migrant; printf "%s\\n" "${COMPREPLY[@]}"',
+            "fish": "migrant completion fish | source; complete -C \"migrant $argv[2..]\""}
 
 
 class Sandbox:
@@ -67,6 +72,11 @@ class Sandbox:
         (_, call), number = found.most_common(1)[0]
         return call, number
 
+    def completed(self, shell, *words):
+        """What the shell offers for the last of the words."""
+        said = self.lab.host.run(shell, "-c", COMPLETE[shell], shell, *words, user="dev", cwd=self.path).stdout
+        return {line.split("\t")[0] for line in said.splitlines()}
+
     def killed(self, call, number, *argv):
         """Runs a command that is killed at that call to libvirt; whether it was."""
         result = self.traced(["-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"], *argv)
@@ -97,6 +107,9 @@ def test_up_keeps_its_state_and_saving_is_no_pause(box):
     for shown in (box.migrant("snapshot", "list").stdout, box.migrant("status").stdout):
         assert "with 'one' & <\\xe2\\x80\\xaered>" in shown
     assert box.disks() == {"", "-1", "-2", "-3"}
+    for shell in COMPLETE:
+        assert box.completed(shell, "snapshot", "delete", "") == {"up", "one", "s1"}
+        assert box.completed(shell, "reset", "o") == {"one"}
 
 
 @pytest.mark.parametrize("arguments, code, word", [
@@ -244,17 +257,14 @@ def test_a_fork_that_is_killed_is_taken_away(box):
     box.migrant("snapshot", "restore", "one")
 
 
-KEY = "cut -d' ' -f2 /etc/ssh/ssh_host_ed25519_key.pub"
-IDENTITY = f"hostname; cat /etc/machine-id; {KEY}; cat file"
-
-
 def test_forks_are_sandboxes_of_their_own(box):
     """Of a halted one, which is as in the snapshot 'one'; two at once."""
     box.migrant("fork", "twin", "-n", "2")
     assert box.status()["state"] == "shutoff"
-    found = [box.migrant("ssh", name, "-c", IDENTITY).stdout.split() for name in ("twin-1", "twin-2")]
-    assert [f[0] for f in found] == ["twin-1", "twin-2"] and [f[3] for f in found] == ["one", "one"]
-    assert len({f[1] for f in found}) == 2 and len({f[2] for f in found}) == 2
+    found = [box.migrant("ssh", name, "-c", f"cat file; {IDENTITY}").stdout.splitlines() for name in ("twin-1", "twin-2")]
+    assert [f[:2] for f in found] == [["one", "twin-1"], ["one", "twin-2"]]
+    assert [len(f) for f in found] == [6, 6], found
+    assert all(len(set(lines)) == 2 for lines in list(zip(*found))[1:]), found
     states = [json.loads(box.migrant("status", name, "--json").stdout) for name in ("twin-1", "twin-2")]
     assert [s["drift"] for s in states] == [[], []] and states[0]["ip"] != states[1]["ip"]
     assert {s["egress"] for s in states} == {"none"}
@@ -263,6 +273,31 @@ def test_forks_are_sandboxes_of_their_own(box):
     status, said = box.refused("fork", "new", "twin-1")
     assert status == 73 and "already" in said
     assert json.loads(box.migrant("status", "twin-1", "--json").stdout)["state"] == "running"
+
+
+def test_a_fork_has_snapshots_of_its_own(box):
+    """By name, from any directory; neither its origin nor its twin has to do with them."""
+    fork = ("-s", "twin-1")
+
+    def names(*sandbox):
+        return [s["name"] for s in json.loads(box.lab.migrant("snapshot", "list", "--json", *sandbox, cwd="/").stdout)]
+
+    identity = box.migrant("ssh", "twin-1", "-c", IDENTITY).stdout.splitlines()
+    assert names(*fork) == ["up"]
+    box.migrant("ssh", "twin-1", "-c", "echo changed >file; sync")
+    assert "restore later -s twin-1" in box.lab.migrant("snapshot", "save", "later", *fork, cwd="/").stderr
+    assert names(*fork) == ["up", "later"] and names("-s", "twin-2") == ["up"]
+    for shell in COMPLETE:
+        assert box.completed(shell, "ssh", "twin") == box.completed(shell, "reset", "-s", "twin") == {"twin-1", "twin-2"}
+    assert box.completed("bash", "snapshot", "restore", *fork, "") == {"up", "later"}
+    box.migrant("snapshot", "delete", "later", *fork)
+    box.lab.migrant("reset", *fork, cwd="/", timeout=900)
+    again = box.migrant("ssh", "twin-1", "-c", f"cat file; {IDENTITY}").stdout.splitlines()
+    assert again[0] == "one" and again[1:4] == identity[:3] and again[4] != identity[3]
+    assert json.loads(box.migrant("status", "twin-1", "--json").stdout)["drift"] == []
+    assert box.snapshots() == ["up", "one"]
+    status, said = box.refused("reset", "-s", "twin-3")
+    assert status == 1 and "did you mean 'twin-" in said
 
 
 def test_forks_outlive_their_origin(box):

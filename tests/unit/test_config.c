@@ -720,6 +720,31 @@ static void what_is_not_built_is_refused(void **state)
 	}
 }
 
+/* A fork has the tunnel that is called after it, wherever the Migrantfile keeps its own. */
+static void siblings_have_what_is_theirs(void **state)
+{
+	static const struct {
+		const char *text, *wireguard;
+	} cases[] = {
+		{"name: a\nwireguard: wireguard.conf\n", "wireguard-left.conf"},
+		{"name: a\nwireguard: vpn/de.conf\n", "vpn/de-left.conf"},
+		{"name: a\nwireguard: vpn.conf/key\n", "vpn.conf/key-left"},
+		{"name: a\nnetwork: {ports: ['80:80']}\nshares: [{host: w, guest: /w}]\n", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_config_ struct config config = {0};
+		_cleanup_error_ struct error err = ERROR_INIT;
+
+		assert_int_equal(parse(cases[i].text, &config, &err), 0);
+		config_as_sibling(&config, "left");
+		assert_string_equal(config.name, "left");
+		assert_true(text_equal(config.wireguard, cases[i].wireguard));
+		assert_int_equal(config.share_count + config.network.port_count, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -730,6 +755,7 @@ int main(void)
 		cmocka_unit_test(entries_become_values),
 		cmocka_unit_test(hints_name_the_way_out),
 		cmocka_unit_test(default_names),
+		cmocka_unit_test(siblings_have_what_is_theirs),
 		cmocka_unit_test(a_nameless_directory_needs_a_name),
 		cmocka_unit_test(excerpts_are_aligned_and_bounded),
 		cmocka_unit_test(what_is_not_built_is_refused),
