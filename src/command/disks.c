@@ -90,15 +90,6 @@ static bool is_frozen(const struct snapshots *snapshots, const char *volume)
 	return false;
 }
 
-/* What QEMU has joined is in the chain until the definition says so. */
-static bool is_in_chain(const struct definition *definition, const char *volume)
-{
-	for (char *const *layer = definition->layers; *layer; layer++)
-		if (text_equal(tree_volume_of(*layer), volume))
-			return true;
-	return text_equal(tree_volume_of(definition->disk), volume);
-}
-
 /* A disk of the sandbox's that nothing names and nothing lies over, or NULL. */
 static const char *find_needless(const struct project *project, const struct tree *tree,
 				 const char *live)
@@ -109,8 +100,9 @@ static const char *find_needless(const struct project *project, const struct tre
 		const char *name = tree->items[i].name;
 
 		if (disk_name_parse(name, definition->metadata.uuid, NULL) &&
-		    !is_in_chain(definition, name) && !text_equal(name, live) &&
-		    !is_frozen(&definition->snapshots, name) && !tree_child(tree, name))
+		    !text_equal(name, tree_volume_of(definition->disk)) &&
+		    !text_equal(name, live) && !is_frozen(&definition->snapshots, name) &&
+		    !tree_child(tree, name))
 			return name;
 	}
 	return NULL;
@@ -132,19 +124,9 @@ static int sweep(struct project *project, virStoragePoolPtr pool, struct tree *t
 	return 0;
 }
 
-static bool is_same_list(char *const *a, char *const *b)
-{
-	while (*a && *b && text_equal(*a, *b)) {
-		a++;
-		b++;
-	}
-	return !*a && !*b;
-}
-
 /*
  * When libvirt could not write down that the disk has changed, it has forgotten that after its next
- * start; and QEMU goes on joining layers when nobody waits for it any more. What a guest writes to
- * is its disk.
+ * start. What a guest writes to is its disk.
  */
 static int believe_guest(struct project *project, struct error *err)
 {
@@ -155,9 +137,7 @@ static int believe_guest(struct project *project, struct error *err)
 		return 0;
 	if (read_live(project, &live, err) < 0)
 		return -1;
-	if (!live.disk || !live.layers ||
-	    (text_equal(live.disk, definition->disk) &&
-	     is_same_list(live.layers, definition->layers)))
+	if (!live.disk || !live.layers || text_equal(live.disk, definition->disk))
 		return 0;
 	free(definition->disk);
 	definition->disk = take_ptr(live.disk);
