@@ -172,11 +172,19 @@ void layers_say_needless(const struct layers *layers)
 		log_info("%s, which no layer consists of", *name);
 }
 
-/* Somebody may have started from it while the question was asked. */
+/* Somebody may have started from it, or made it anew, while the question was asked. */
 static int delete_unused(const struct layers *layers, const struct layer *layer, struct error *err)
 {
+	_cleanup_close_ int lock = layer_lock(layer->key);
+	_cleanup_error_ struct error gone = ERROR_INIT;
+	_cleanup_layer_ struct layer now = {0};
 	_cleanup_list_ char **users = NULL;
 
+	if (lock < 0 || layer_find(layers->pool, layer->key, &now, &gone) < 0 ||
+	    !text_equal(now.volume, layer->volume)) {
+		log_info("layer %.*s is another one by now", SHOWN_CHARS, layer->key);
+		return 0;
+	}
 	if (box_users(layers->connection, layers->pool, layer->volume, &users, err) < 0)
 		return -1;
 	if (users[0]) {
