@@ -289,11 +289,19 @@ static void add_operand(struct parse *parse, const char *text)
 	parse->operands[parse->operand_count] = NULL;
 }
 
-/* The operand before @next is a sandbox's name, where else a program would stand: "exec NAME --".
- */
-static bool is_name(const struct parse *parse, const char *next)
+static void add_operands(struct parse *parse, const char *const *argv)
 {
-	return parse->command->takes_name && parse->operand_count == 1 && text_equal(next, "--");
+	while (*argv)
+		add_operand(parse, *argv++);
+}
+
+/* Behind the operand before @next no option is ours, unless that is a name: "exec NAME -- CMD". */
+static bool options_end(const struct parse *parse, const char *next)
+{
+	const bool is_name =
+		parse->command->takes_name && parse->operand_count == 1 && text_equal(next, "--");
+
+	return parse->command->stop_at_operand && !is_name;
 }
 
 static int parse_arguments(struct parse *parse, const char *const *argv, struct error *err)
@@ -305,8 +313,7 @@ static int parse_arguments(struct parse *parse, const char *const *argv, struct 
 
 		if (!expects_command && text_equal(text, "--")) {
 			parse->invocation.dashdash = (int)parse->operand_count;
-			while (argv[++at])
-				add_operand(parse, argv[at]);
+			add_operands(parse, &argv[at + 1]);
 			return 0;
 		}
 		if (text[0] == '-' && text[1] == '-') {
@@ -321,10 +328,9 @@ static int parse_arguments(struct parse *parse, const char *const *argv, struct 
 			expects_command = parse->command && parse->command->subcommands;
 		} else {
 			add_operand(parse, text);
-			if (!parse->command->stop_at_operand || is_name(parse, argv[at + 1]))
+			if (!options_end(parse, argv[at + 1]))
 				continue;
-			while (argv[++at])
-				add_operand(parse, argv[at]);
+			add_operands(parse, &argv[at + 1]);
 			return 0;
 		}
 	}
