@@ -10,6 +10,8 @@ import time
 from lab import WAN_ROUTER, stop
 
 RUN = "/var/run/wireguard"
+# Which of the two carries a sandbox's tunnel on this machine. The peer's is always wireguard-go.
+KERNEL = subprocess.run(["unshare", "-n", "ip", "link", "add", "type", "wireguard"], capture_output=True).returncode == 0
 
 
 def eventually(true, seconds=30):

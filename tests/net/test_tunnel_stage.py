@@ -8,7 +8,7 @@ import pytest
 from conftest import HELPER
 from lab import WEB, differences
 from tunneled import Tunneled, source, tunneled, verify
-from wireguard import eventually
+from wireguard import KERNEL, eventually
 
 CONF = "/run/migrant/a/wireguard.conf"
 
@@ -36,7 +36,7 @@ def test_keys_are_where_they_should_be(lab, peer):
         assert lab.host.run("wg", "show", sandbox.link, "private-key", user="dev", check=False).returncode
         socket = f"/run/wireguard/{sandbox.link}.sock"
         knock = f"import socket; socket.socket(socket.AF_UNIX).connect('{socket}')"
-        assert "Permission" in lab.host.run("/usr/bin/python3", "-c", knock, user="dev", check=False).stderr
+        assert ("No such file" if KERNEL else "Permission") in lab.host.run("/usr/bin/python3", "-c", knock, user="dev", check=False).stderr
     assert lab.host.sh(where).stdout == ""
 
 
@@ -49,7 +49,14 @@ def rights(lab, sandbox):
     return status, files, session == pid, environment
 
 
-def test_wireguard_go_has_one_right(lab, peer):
+def test_the_kernel_carries_it(lab, peer):
+    """Where it can: no program is started then. Elsewhere the program has its own test, below."""
+    with tunneled(lab, peer) as sandbox:
+        assert sandbox.wg()["backend"] == ("kernel" if KERNEL else "wireguard-go")
+        assert lab.host.run("pgrep", "-f", f"^migrant-a -f {sandbox.link}$", check=False).returncode == (1 if KERNEL else 0)
+
+
+def wireguard_go_has_one_right(lab, peer):
     """Root's number it has only where nobody else may open the device."""
     with tunneled(lab, peer) as sandbox:
         status, files, leads, environment = rights(lab, sandbox)
@@ -66,6 +73,10 @@ def test_wireguard_go_has_one_right(lab, peer):
             assert status["CapEff"] == "0000000000001000"
     finally:
         lab.host.sh("umount /dev/net/tun; rm /run/tun")
+
+
+if not KERNEL:
+    test_wireguard_go_has_one_right = wireguard_go_has_one_right
 
 
 def test_a_start_needs_it(lab, peer, sandbox):
@@ -158,6 +169,8 @@ FAKES = {
     "no wg": "mount --bind /dev/null /usr/bin/wg",
     "the hook is killed": "printf '#!/bin/sh\\nkill -9 $PPID\\n' >/usr/local/sbin/wg; chmod 755 /usr/local/sbin/wg",
 }
+if KERNEL:
+    FAKES = {name: command for name, command in FAKES.items() if "wireguard-go" not in name}
 UNDO = "rm -f /usr/local/sbin/wg /usr/local/sbin/wireguard-go; umount /usr/bin/wireguard-go /usr/bin/wg 2>/dev/null || true"
 
 
@@ -170,7 +183,7 @@ def test_a_start_that_fails_leaves_nothing(lab, peer, sandbox, name):
     finally:
         lab.host.sh(UNDO)
     assert failed.returncode == {"the hook is killed": -9, "no wg": 69, "no wireguard-go": 69}.get(name, 71), failed.stderr
-    if name == "the hook is killed":
+    if name == "the hook is killed" and not KERNEL:
         assert "migrant-a" in lab.host.run("ps", "-eo", "args").stdout
     sandbox.down()
     assert differences(before, lab.snapshot()) == ""
