@@ -4,7 +4,7 @@ import pathlib
 import re
 import subprocess
 
-MODULES = ("kernel/drivers/virtio/virtio_pci.ko", "kernel/drivers/net/virtio_net.ko")
+NIC_MODULES = ("kernel/drivers/virtio/virtio_pci.ko", "kernel/drivers/net/virtio_net.ko")
 
 
 def cpio(files):
@@ -29,13 +29,13 @@ def debugfs(image, command):
     return subprocess.run(["debugfs", "-R", command, image], capture_output=True, check=True).stdout
 
 
-def modules(image):
-    """What the NIC needs of the box's kernel, in the order in which it is loaded: [(name, bytes)]."""
+def modules(image, wanted):
+    """Modules of the box's kernel and what they need, in the order in which they are loaded: [(name, bytes)]."""
     versions = re.findall(r"/([^/]+-amd64)/", debugfs(image, "ls -p /lib/modules").decode())
     root = f"/lib/modules/{versions[0]}"
     needs = dict(line.split(":") for line in debugfs(image, f"cat {root}/modules.dep").decode().splitlines())
     paths = []
-    for module in MODULES:
+    for module in wanted:
         # The last ones are needed by those before them.
         paths += [p for p in (module, *needs[module].split())[::-1] if p not in paths]
     return [(pathlib.Path(p).name, debugfs(image, f"cat {root}/{p}")) for p in paths]
@@ -49,7 +49,7 @@ def initrd(build, box_files, scratch, targets):
     files = {"first": None, "first/modules": None,
              "first/init": (build / "tests/first").read_bytes(), "first/probe": (build / "tests/probe").read_bytes(),
              "first/targets": "".join(t + "\n" for t in targets).encode()}
-    for number, (name, data) in enumerate(modules(image)):
+    for number, (name, data) in enumerate(modules(image, NIC_MODULES)):
         files[f"first/modules/{number:02}-{name}"] = data
     image.unlink()
     return cpio(files) + next(box_files.glob("initrd-*")).read_bytes()
