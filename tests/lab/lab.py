@@ -56,13 +56,19 @@ ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
 
 HOST_INIT = r"""
 set -e
-base=$1
+base=$1 source=$2
 mount --make-rshared /
+mkdir "$base/source"
+mount --rbind "$source" "$base/source"
 overlay() {
     mkdir -p "$base/upper$1" "$base/work$1"
     mount -t overlay overlay -o "lowerdir=$1,upperdir=$base/upper$1,workdir=$base/work$1" "$1"
 }
 for d in /etc /usr/sbin /usr/local /home /usr/libexec /var/log; do mkdir -p "$d"; overlay "$d"; done
+# A repository on a mount of its own below one of these, as in a share, is not seen through the overlay.
+[ -e "$source/tests" ] || { mkdir -p "$source"; mount --rbind "$base/source" "$source"; }
+mount --make-rprivate "$base/source"
+umount -l "$base/source"
 for d in /var/lib/libvirt /var/lib/migrant /var/cache/libvirt /var/log/libvirt; do
     mkdir -p "$d" "$base/private$d"
     cp -a "$d/." "$base/private$d/"
@@ -242,7 +248,7 @@ class Lab:
         outer.write_text(textwrap.dedent(f"""\
             set -e
             mount --rbind /sys/fs/cgroup {cgroup}
-            exec unshare --pid --fork --mount-proc --kill-child bash {init} {self.base} {self.root or ""}
+            exec unshare --pid --fork --mount-proc --kill-child bash {init} {self.base} {self.root or SOURCE}
             """))
         pid = self.hold("--mount", "--net", "--uts", "--propagation", "private", "--", "sh", str(outer))
         self.host = Machine(self.wait_host(pid), ["-m", "-n", "-u", "-p"])
@@ -269,7 +275,7 @@ class Lab:
 
     def wait_host(self, pid):
         """The first process of the host's pid namespace (a shell, which reaps), once its set-up is through."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + 600
         children = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
         while time.monotonic() < until:
             if self.holders[-1].poll() is not None:
