@@ -5,6 +5,7 @@ that it takes an hour or more. The guest's packages are put into its box, which 
 are the ones that were built here. MIGRANT_NESTED names what of tests/run is run in the guest.
 """
 
+import hashlib
 import ipaddress
 import json
 import os
@@ -76,7 +77,20 @@ def make_project(lab):
     for path, content in {"Migrantfile": text, "machine.yaml": description(), "cloud-init.yml": cloud_init(address)}.items():
         lab.host.run("tee", f"{PROJECT}/{path}", user="dev", input=content)
     lab.host.run("cp", "-r", SOURCE / "boxes/debian-12", f"{PROJECT}/machine", user="dev")
+
+
+def bring_box(lab, build):
+    """Builds the guest's box, or takes what an earlier run has built from the same description."""
+    scripts = [p.read_bytes() for p in sorted((SOURCE / "boxes").rglob("*.*")) if p.suffix in (".sh", ".py")]
+    key = hashlib.sha256(b"\0".join([description().encode(), *scripts])).hexdigest()[:16]
+    cache, pool = build / f"box-cache/machine-{key}", pathlib.Path(f"/proc/{lab.host.pid}/root{POOL}")
+    if (cache / "complete").exists():
+        lab.host.sh(f"cp -p {cache}/*-* {POOL}/; virsh -q -c qemu:///system pool-refresh migrant")
+        return
+    shutil.rmtree(cache, ignore_errors=True)
     lab.migrant("box", "build", "machine.yaml", cwd=PROJECT, timeout=3600)
+    shutil.copytree(pool, cache)
+    (cache / "complete").touch()
 
 
 def bring_repository(lab, build, box_files):
@@ -97,6 +111,7 @@ def guest(build, box_files):
     with Lab(online=True) as lab:
         lab.install(build)
         make_project(lab)
+        bring_box(lab, build)
         guest = Guest(lab)
         lab.migrant("up", "--timeout", "3000", cwd=PROJECT, timeout=6000)
         bring_repository(lab, build, box_files)
