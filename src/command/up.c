@@ -334,6 +334,7 @@ static int run_steps(struct up *up, struct error *err)
 
 int up_look(struct up *up, struct error *err)
 {
+	up->only_looks = true;
 	for (const struct up_step *step = up_steps; step->name && !up->finished; step++) {
 		if (step->what || step->apply == up_lock || step->apply == up_define ||
 		    step->apply == up_listen || (step->applies && !step->applies(up)))

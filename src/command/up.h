@@ -18,6 +18,7 @@ struct up {
 	unsigned int timeout; /* seconds for the guest to come up */
 	enum up_provision provision;
 	bool waits_for_handshake;
+	bool only_looks; /* up_look() */
 
 	struct project project; /* its domain's definition becomes what will be defined */
 	virStoragePoolPtr pool;

@@ -98,7 +98,8 @@ static int already_running(struct up *up, struct error *err)
 	up->finished = true;
 	log_step("%s: is running", up->project.config.name);
 	outdated_say(&up->project);
-	guest_shares_repair(&up->project);
+	if (!up->only_looks)
+		guest_shares_repair(&up->project);
 	return drift_check(&up->project, err);
 }
 

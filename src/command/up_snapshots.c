@@ -52,7 +52,7 @@ bool up_from_memory(struct up *up)
 	if (!snapshot || !snapshot->memory)
 		return false;
 	if (memory_restore(&up->project, snapshot, &why) < 0) {
-		log_warning("the guest boots from its disk, for %s", why.message);
+		log_warning("the guest boots from its disk: %s", why.message);
 		return false;
 	}
 	up->adopted = up->suspended = up->restored = true;
