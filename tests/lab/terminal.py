@@ -28,8 +28,8 @@ def show(text):
 
 
 class Terminal:
-    def __init__(self, argv, cwd=None, env=None):
-        self.text, self.answered, self.status = b"", 0, None
+    def __init__(self, argv, cwd=None, env=None, limit=LIMIT):
+        self.text, self.answered, self.status, self.limit = b"", 0, None, limit
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             for number in (signal.SIGINT, signal.SIGQUIT):  # a shell that starts us in the background has them ignored
@@ -61,7 +61,7 @@ class Terminal:
         return bool(got)
 
     def until(self, is_reached, what):
-        limit = time.monotonic() + LIMIT
+        limit = time.monotonic() + self.limit
         while not is_reached():
             assert time.monotonic() < limit and self.read(), f"no {what}:\n{self.text!r}"
 
@@ -80,7 +80,7 @@ class Terminal:
 
     def end(self):
         """Waits for the program's end: its status, negative for a signal."""
-        limit = time.monotonic() + LIMIT
+        limit = time.monotonic() + self.limit
         while self.status is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
