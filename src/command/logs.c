@@ -112,8 +112,12 @@ static int show_cloud_init(const struct project *project, struct error *err)
 	    project_find_access(project, &access, err) < 0 ||
 	    ssh_script(&access.access, script, ANSWER_MAX, &answer, &status, err) < 0)
 		return -1;
-	if (status != 0)
-		return error_set(err, EXIT_STATE, "the guest has no log of cloud-init");
+	if (status != 0) {
+		error_set(err, EXIT_STATE, "the guest has no log of cloud-init");
+		return error_hint(err,
+				  "a box that migrant built runs it for a cloud-init.yml only; "
+				  "'migrant logs' has what its first boot said");
+	}
 	show_lines(strbuf_text(&answer), answer.length);
 	end_line(strbuf_text(&answer), answer.length);
 	return 0;

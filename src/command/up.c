@@ -145,7 +145,7 @@ static char *what_seed(const struct up *up)
 	if (up->layer.key)
 		return text_dup("store the seed: host name and host key, what else there is of "
 				"its own the guest makes itself");
-	return text_format("store the seed for cloud-init: user '%s', keys, network%s",
+	return text_format("store the seed of its first boot: user '%s', keys, network%s",
 			   up->project.config.user,
 			   up->project.config.cloud_init ? ", your cloud-init.yml" : "");
 }

@@ -12,7 +12,7 @@
 /*
  * Raised with each change of what migrant itself writes into a guest at its first boot.
  */
-#define LAYER_SEED_FORMAT 1
+#define LAYER_SEED_FORMAT 2
 
 /* What counts besides the Migrantfile and the files that it names. All borrowed. */
 struct layer_context {

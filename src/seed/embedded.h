@@ -2,6 +2,7 @@
 #ifndef SEED_EMBEDDED_H
 #define SEED_EMBEDDED_H
 
+extern const char seed_first[];
 extern const char seed_bootcmd[];
 extern const char seed_ready[];
 extern const char seed_ready_service[];

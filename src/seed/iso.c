@@ -11,6 +11,7 @@
 
 #define ISO_MAX	    (8 * 1024 * 1024)
 #define ISO_TIMEOUT 60 /* seconds */
+#define SYSTEM_AREA (16 * 2048)
 
 /* genisoimage's operand by which the text held by @fd becomes the file @name of the image. */
 static char *graft(const char *name, const char *text, int *ret_fd)
@@ -33,6 +34,24 @@ static int make_iso(const char *const grafts[3], struct strbuf *iso, struct erro
 	return process_capture(&process, ISO_MAX, iso, err);
 }
 
+/* An empty file is as good as none. */
+static bool has_user_data(const struct seed *seed)
+{
+	return seed->user_data && seed->user_data[strspn(seed->user_data, " \t\r\n")];
+}
+
+/* Into the system area, which genisoimage leaves empty. What does not fit is left to cloud-init. */
+static void add_first_script(const struct seed *seed, struct strbuf *iso)
+{
+	char *script = seed_first_script(seed);
+	size_t length = strlen(script);
+
+	if (length <= SYSTEM_AREA && iso->length > SYSTEM_AREA)
+		memcpy(iso->text, script, length);
+	explicit_bzero(script, length);
+	free(script);
+}
+
 int seed_iso(const struct seed *seed, void **ret_bytes, size_t *ret_length, struct error *err)
 {
 	_cleanup_free_ char *user_data = NULL;
@@ -51,6 +70,8 @@ int seed_iso(const struct seed *seed, void **ret_bytes, size_t *ret_length, stru
 		return error_errno(err, EX_OSERR, "cannot hold the seed in memory");
 	if (make_iso((const char *const[]){user_graft, meta_graft, network_graft}, &iso, err) < 0)
 		return error_prefix(err, "cannot make the seed");
+	if (!has_user_data(seed))
+		add_first_script(seed, &iso);
 	*ret_length = iso.length;
 	*ret_bytes = strbuf_take(&iso);
 	return 0;

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "seed/emit.h"
 #include "seed/embedded.h"
+#include "seed/script.h"
 #include "seed/user_data.h"
 
 #define SHARE_SCRIPT "/usr/local/lib/migrant/shares"
@@ -98,18 +99,9 @@ static void add_file(struct emit *emit, const char *path, const char *content)
 	emit_map_end(emit);
 }
 
-/* The name that network-config gives the NIC, kept at boots without cloud-init. */
-static char *link_file(const struct seed *seed)
-{
-	char mac[MAC_TEXT_MAX];
-
-	return text_format("[Match]\nMACAddress=%s\n\n[Link]\nName=eth0\n",
-			   mac_format(&seed->wire.guest_mac, mac));
-}
-
 static void add_files(struct emit *emit, const struct seed *seed, const struct node *root)
 {
-	_cleanup_free_ char *link = link_file(seed);
+	_cleanup_free_ char *link = seed_link_file(&seed->wire);
 	_cleanup_free_ char *script =
 		seed_share_script(seed->shares, seed->share_count, seed->user);
 

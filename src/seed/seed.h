@@ -33,6 +33,14 @@ char *seed_meta_data(const struct seed *seed);
 char *seed_network_config(const struct seed *seed);
 
 /*
+ * The same as a script for root's sh in the guest's first boot, for a box that needs no cloud-init
+ * when there is no cloud-init.yml (first_script.c). Its first line is SEED_FIRST_MARK; shares are
+ * not its business, `up` mounts them. Pure; the caller wipes and frees it.
+ */
+#define SEED_FIRST_MARK "# migrant first boot 1"
+char *seed_first_script(const struct seed *seed);
+
+/*
  * The script that mounts exactly these shares in the guest, now and at its later boots; for root's
  * sh there. Its status is 0 when all are mounted, else its last line says why not. Pure; the caller
  * frees.
@@ -71,7 +79,8 @@ char *seed_renew_script(const char *host_key, const char *host_key_public);
 char *seed_fork_script(const char *name, const char *host_key, const char *host_key_public);
 
 /*
- * Makes the ISO (label cidata) with genisoimage, in memory alone. The bytes are the caller's.
+ * Makes the ISO (label cidata) with genisoimage, in memory alone; without a cloud-init.yml it
+ * begins with seed_first_script(). The bytes are the caller's.
  */
 MUST_CHECK int seed_iso(const struct seed *seed, void **ret_bytes, size_t *ret_length,
 			struct error *err);

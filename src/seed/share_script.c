@@ -2,8 +2,8 @@
  * How a guest comes to its shares: a script for the guest's root, the same in its first boot and
  * later. Only what it is given differs, and that is quoted twice, for the shell and for fstab(5).
  */
-#include "base/text.h"
 #include "seed/embedded.h"
+#include "seed/script.h"
 #include "seed/seed.h"
 
 /* As fstab(5) and /proc/mounts write a path: white space and '\' in octal. */
@@ -28,13 +28,6 @@ static char *fstab_entry(const struct share *share)
 			   share->read_only ? "ro" : "rw");
 }
 
-static void add_variable(struct strbuf *out, const char *name, const char *value)
-{
-	_cleanup_free_ char *quoted = text_shell_quote(value);
-
-	strbuf_addf(out, "%s=%s\n", name, quoted);
-}
-
 static void add_call(struct strbuf *out, const char *function, const struct share *share)
 {
 	_cleanup_free_ char *place = fstab_path(share->guest);
@@ -54,9 +47,9 @@ char *seed_share_script(const struct share *shares, size_t count, const char *us
 
 		strbuf_addf(&entries, "%s%s", i ? "\n" : "", entry);
 	}
-	add_variable(&out, "user", user);
+	script_set(&out, "user", user);
 	strbuf_addf(&out, "owner=%d\n", SHARE_GUEST_ID);
-	add_variable(&out, "entries", strbuf_text(&entries));
+	script_set(&out, "entries", strbuf_text(&entries));
 	strbuf_add_text(&out, seed_shares);
 	for (size_t i = 0; i < count; i++)
 		add_call(&out, "mount_share", &shares[i]);

@@ -1,6 +1,7 @@
 """
-The seed in a real guest of the built box, without libvirt: a first boot whose power is cut in the middle of
-the user's own commands, the boot that goes on from there, and a boot without the seed.
+The seed in real guests of the built box, without libvirt. With a cloud-init.yml: a first boot whose power is cut in
+the middle of the user's own commands, the boot that goes on from there, and a boot without the seed. Without one: the
+same by the script at the seed's beginning, and its first boot done again over all that it has made.
 """
 
 import json
@@ -39,8 +40,9 @@ IDENTITY = "sudo cat /etc/ssh/ssh_host_ed25519_key.pub /etc/machine-id"
 
 
 class Guest:
-    def __init__(self, directory, box_files, tools):
+    def __init__(self, directory, box_files, tools, user_data):
         self.directory = directory
+        self.user_data = user_data
         self.tools = tools
         manifest = json.loads((box_files / "box-debian-12.json").read_text())
         self.image, self.kernel, self.initrd = (box_files / manifest[key] for key in ("image", "kernel", "initrd"))
@@ -53,11 +55,14 @@ class Guest:
     def make(self):
         for name in ("key", "host"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.directory / name], check=True)
-        (self.directory / "user-data").write_text(USER_DATA)
+        own = []
+        if self.user_data:
+            own = [self.directory / "user-data"]
+            own[0].write_text(self.user_data)
         (self.directory / "known").write_text(
             f"[127.0.0.1]:{self.port} " + (self.directory / "host.pub").read_text())
         subprocess.run([self.tools / "seedtool", self.directory / "seed.iso", "migrant", self.directory / "key.pub",
-                        self.directory / "host", self.directory / "user-data"], check=True)
+                        self.directory / "host", *own], check=True)
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", self.image, "-F", "qcow2",
                         self.directory / "disk.qcow2", "5G"], check=True)
 
@@ -122,9 +127,9 @@ class Guest:
             assert self.qemu.wait(timeout=DEADLINE) == 0
 
 
-@pytest.fixture(scope="module")
-def guest(tmp_path_factory, box_files, build):
-    guest = Guest(tmp_path_factory.mktemp("guest"), box_files, build / "tests")
+@pytest.fixture(scope="module", params=[USER_DATA, None], ids=["cloud-init.yml", "plain"])
+def guest(request, tmp_path_factory, box_files, build):
+    guest = Guest(tmp_path_factory.mktemp("guest"), box_files, build / "tests", request.param)
     guest.make()
     yield guest
     if guest.qemu and guest.qemu.poll() is None:
@@ -133,30 +138,22 @@ def guest(tmp_path_factory, box_files, build):
 
 @pytest.fixture(scope="module")
 def first_boot(guest):
+    """A guest that has been cut off in its first boot and gone on."""
     guest.boot(seed=True)
-    guest.wait_console("POWER-CUT-HERE")
+    if guest.user_data:
+        guest.wait_console("POWER-CUT-HERE")
+    else:
+        guest.wait_ready()
+        guest.ssh("sudo rm /var/lib/migrant/finished; sudo sh -c 'echo half >/etc/ssh/ssh_host_ed25519_key'; sync")
     guest.cut_power()
     guest.boot(seed=True)
     guest.wait_ready()
     return guest
 
 
-def test_a_first_boot_goes_on_after_a_power_cut(first_boot):
-    assert first_boot.ssh("ls /var/lib/went-on; wc -l </var/log/boots") == "/var/lib/went-on\n2\n"
-
-
-def test_cloud_init_is_done(first_boot):
-    assert first_boot.ssh("cloud-init status --wait") == "\nstatus: done\n"
-    assert first_boot.ssh("sudo grep -c Traceback /var/log/cloud-init.log", check=False) == "0\n"
-
-
 def test_the_login(first_boot):
     assert first_boot.ssh("id -un; sudo -n id -u; hostname") == "migrant\n0\ntest\n"
     assert first_boot.ssh("for u in root migrant; do sudo passwd -S $u | cut -d' ' -f2; done") == "L\nL\n"
-
-
-def test_the_users_file_was_merged(first_boot):
-    assert first_boot.ssh("stat -c %U /etc/mine; cat /etc/mine; id -un second") == "second\nmine\nsecond\n"
 
 
 def test_the_host_key_is_ours_alone(first_boot):
@@ -174,6 +171,23 @@ def test_the_disk_is_as_large_as_the_overlay(first_boot):
     assert int(first_boot.ssh("df -B1 --output=size / | tail -1")) > 4.7 * 2**30
 
 
+def test_a_first_boot_goes_on_after_a_power_cut(first_boot):
+    if first_boot.user_data:
+        assert first_boot.ssh("ls /var/lib/went-on; wc -l </var/log/boots") == "/var/lib/went-on\n2\n"
+    else:
+        assert first_boot.ssh("sudo test -e /var/lib/migrant/finished && getent passwd | grep -c :/home/migrant:") == "1\n"
+
+
+def test_cloud_init_is_done_where_it_was_wanted_and_did_nothing_elsewhere(first_boot):
+    if first_boot.user_data:
+        assert first_boot.ssh("cloud-init status --wait") == "\nstatus: done\n"
+        assert first_boot.ssh("sudo grep -c Traceback /var/log/cloud-init.log", check=False) == "0\n"
+        assert first_boot.ssh("stat -c %U /etc/mine; cat /etc/mine; id -un second") == "second\nmine\nsecond\n"
+    else:
+        assert first_boot.ssh("cloud-init status --wait").endswith("status: disabled\n")
+        assert first_boot.ssh("sudo find /var/lib/cloud /run/cloud-init -type f 2>/dev/null", check=False) == ""
+
+
 def test_nothing_failed_and_nothing_hangs(first_boot):
     assert first_boot.ssh("systemctl --failed --no-legend; systemctl list-jobs --no-legend") == ""
 
@@ -184,7 +198,10 @@ def test_a_boot_without_the_seed(first_boot):
     first_boot.boot(seed=False)
     first_boot.wait_ready()
     assert first_boot.ssh(IDENTITY) == before
-    assert first_boot.ssh("cloud-init status --wait; wc -l </var/log/boots; id -un") == "\nstatus: done\n2\nmigrant\n"
+    status = "done" if first_boot.user_data else "disabled"
+    assert first_boot.ssh("cloud-init status --wait").endswith(f"status: {status}\n")
+    assert first_boot.ssh("id -un; wc -l </var/log/boots 2>/dev/null", check=False).split() == \
+        ["migrant", *(["2"] if first_boot.user_data else [])]
     assert first_boot.ssh("cat /proc/1/comm; ls /dev/vdb 2>&1", check=False).startswith("systemd\n")
     assert "python" not in first_boot.ssh("systemd-analyze blame --no-pager | grep cloud || true")
     assert os.path.exists(first_boot.directory / "seed.iso")

@@ -14,6 +14,8 @@ PLAYBOOK = """\
   tasks:
     - raw: cat /proc/sys/kernel/random/boot_id >/etc/made-in; mkdir -p /srv/tool; echo works >/srv/tool/it
 """
+# With one of these cloud-init runs in the first boot, and what it was told has to stay out of the layer.
+CLOUD_INIT = "timezone: Etc/UTC\n"
 IDENTITY = "cat /etc/machine-id; sudo ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub; cat /etc/hostname; hostname"
 # What the copying of the disk leaves in no guest.
 TRACES = ["/run/migrant-layer", "/etc/systemd/system/migrant-layer.service", "/usr/local/lib/migrant/layer-boot",
@@ -27,7 +29,7 @@ class Sandbox:
 
     def write(self, cpus=1, memory="768M", disk="4G", more="", playbook=PLAYBOOK):
         self.path = self.lab.project(self.name, MACHINE.format(cpus=cpus, memory=memory, disk=disk) + more,
-                                     files={"playbook.yml": playbook})
+                                     files={"playbook.yml": playbook, "cloud-init.yml": CLOUD_INIT})
 
     def migrant(self, *argv, check=True, **options):
         return self.lab.migrant(*argv, cwd=self.path, check=check, **{"timeout": 900, **options})
@@ -93,6 +95,7 @@ def test_the_guest_has_taken_back_what_is_its_own(first):
     assert re.fullmatch("[0-9a-f]{32}", machine) and "ED25519" in key and names == ["first", "first"]
     assert first.ssh(f"ls -d {' '.join(TRACES)} 2>/dev/null || true") == ""
     assert first.ssh("sudo ls /var/lib/cloud/instance/user-data.txt; sudo wc -c /var/log/cloud-init.log").split()[1] != "0"
+    assert "Cloud-init" in first.migrant("logs", "--cloud-init").stdout
     assert first.status()["drift"] == []
     assert first.migrant("up").returncode == 0
 

@@ -194,6 +194,51 @@ static void test_iso(void **state)
 	assert_memory_equal((char *)bytes + 0x8000 + 40, "cidata ", 7);
 	assert_non_null(memmem(bytes, length, "#cloud-config\n", 14));
 	assert_non_null(memmem(bytes, length, "BEGIN OPENSSH PRIVATE KEY", 25));
+	/* with a cloud-init.yml there is no other way than cloud-init */
+	for (size_t i = 0; i < 0x8000; i++)
+		assert_int_equal(((char *)bytes)[i], 0);
+}
+
+/* Without a cloud-init.yml the same image begins with a script, for boxes that look there. */
+static void test_first_script(void **state)
+{
+	static const char *const nothing[] = {NULL, "", " \n\n"};
+	struct seed seed = example(NULL);
+	_cleanup_free_ char *script = seed_first_script(&seed);
+
+	(void)state;
+	assert_golden(script, "seed/first");
+	assert_true(text_starts(script, SEED_FIRST_MARK "\n"));
+	for (size_t i = 0; i < ARRAY_SIZE(nothing); i++) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+		_cleanup_free_ void *bytes = NULL;
+		size_t length = 0;
+
+		seed.user_data = nothing[i];
+		assert_int_equal(seed_iso(&seed, &bytes, &length, &err), 0);
+		assert_memory_equal(bytes, script, strlen(script));
+		assert_int_equal(((char *)bytes)[strlen(script)], 0);
+		assert_memory_equal((char *)bytes + 0x8000, "\1CD001", 6);
+		assert_non_null(memmem(bytes, length, "#cloud-config\n", 14));
+	}
+}
+
+/* What does not fit into the area is left to cloud-init as a whole. */
+static void test_first_script_too_long(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_free_ void *bytes = NULL;
+	struct seed seed = example(NULL);
+	char key[0x8000];
+	size_t length = 0;
+
+	(void)state;
+	memset(key, 'A', sizeof(key));
+	key[sizeof(key) - 1] = '\0';
+	seed.public_key = key;
+	assert_int_equal(seed_iso(&seed, &bytes, &length, &err), 0);
+	assert_int_equal(((char *)bytes)[0], 0);
+	assert_memory_equal((char *)bytes + 0x8000, "\1CD001", 6);
 }
 
 /* What is run by a guest that starts from a layer; it begins with the line that the guest looks
@@ -228,6 +273,8 @@ int main(void)
 		cmocka_unit_test(test_fork_script),
 		cmocka_unit_test(test_layer_scripts),
 		cmocka_unit_test(test_iso),
+		cmocka_unit_test(test_first_script),
+		cmocka_unit_test(test_first_script_too_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
