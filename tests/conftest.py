@@ -14,7 +14,8 @@ sys.path.insert(0, str(TESTS / "lab"))
 from lab import Lab
 
 POOL = "/var/lib/libvirt/images/migrant"
-BOX = "debian-12"
+BOXES = TESTS.parent / "boxes"
+BOX = BOXES / "debian-12.yaml"
 
 
 def must_work():
@@ -41,11 +42,10 @@ def build():
     return path
 
 
-def recipe_key():
+def recipe_key(description=BOX):
     """Changes when anything does that the box is made from."""
     digest = hashlib.sha256()
-    boxes = TESTS.parent / "boxes"
-    recipe = [boxes / f"{BOX}.yaml", boxes / "image.sh", *sorted((boxes / BOX).glob("**/*"))]
+    recipe = [description, BOXES / "image.sh", *sorted(description.with_suffix("").glob("**/*"))]
     for path in recipe:
         if path.is_file():
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -61,7 +61,7 @@ def box_files(build):
         return built_box(build, build / "box-cache" / recipe_key())
 
 
-def built_box(build, cache):
+def built_box(build, cache, description=BOX):
     """Fills @cache with what `migrant box build` itself makes, unless it is there."""
     from lab import Lab
 
@@ -71,7 +71,8 @@ def built_box(build, cache):
     cache.mkdir(parents=True)
     with Lab(online=True) as lab:
         lab.install(build)
-        lab.host.run("migrant", "box", "build", BOX, user="dev", cwd="/home/dev", timeout=1200)
+        lab.host.run("cp", "-r", description, description.with_suffix(""), "/home/dev")
+        lab.host.run("migrant", "box", "build", f"./{description.name}", user="dev", cwd="/home/dev", timeout=1200)
         pool = pathlib.Path(f"/proc/{lab.host.pid}/root{POOL}")
         for volume in pool.iterdir():
             shutil.copy2(volume, cache / volume.name)

@@ -1,11 +1,13 @@
 #!/usr/bin/python3
-"""How soon a sandbox is there: up, reset, save, resume, destroy, beside raw QEMU with the same disk.
+"""How soon a sandbox is there: up, reset, save, fork, destroy, beside raw QEMU with the same disk and a guest as it comes.
 
-One clock, and one end for everything that starts a guest: an authenticated `ssh true`, tried every 20 ms from
-the first packet on. Raw QEMU boots the same layers by the same kernel with the same processor and memory, with
-QEMU's own network instead of a gateway: what it needs is the guest's own time.
+One clock (CLOCK_MONOTONIC), and one end for everything that starts a guest: an authenticated `ssh true`. A prober of its
+own looks for it from the command's beginning on, every 20 ms; what it tries before the guest's SSH server answers is a
+TCP connection, which costs the guest nothing. Raw QEMU (F1) boots the same layers by the same kernel with the same
+processor and memory, with QEMU's own network instead of a gateway: what it needs is the guest's own time. The contenders
+take turns, so that what else the machine does meets all of them.
 
-    sudo tests/bench/start.py [--rounds 7] [--json FILE]
+    sudo tests/bench/start.py [--rounds 7] [--forks 1,4,8] [--now] [--json FILE]
 """
 
 import argparse
@@ -21,19 +23,63 @@ import measure
 import real_guest
 from measure import print_table, say, spread, summary
 
-sys.path.insert(0, str(measure.TESTS / "lab"))
+sys.path[:0] = [str(measure.TESTS), str(measure.TESTS / "lab")]
+import conftest  # noqa: E402
 from lab import Lab, stop  # noqa: E402
 
+HERE = pathlib.Path(__file__).resolve().parent
 POOL, VIRSH = real_guest.POOL, real_guest.VIRSH
+STOCK = HERE / "stock-debian-12.yaml"
 MIGRANTFILE = "cpus: 1\nmemory: 768M\ndisk: 4G\n"
-PROBE_SECONDS = 0.02
+PLAYBOOK = "- hosts: all\n  gather_facts: false\n  tasks:\n    - raw: echo provisioned >/etc/provisioned\n      become: true\n"
 DEADLINE = 900
 GUEST, GATEWAY, MAC, PORT = "10.213.0.2", "10.213.0.1", "52:54:00:6d:67:02", 2222
+FLOOR, FLOOR_LAYER, STOCK_UP = "raw QEMU, the same disk (F1)", "raw QEMU, the layer's disk (F1)", "up, first, Debian as it comes"
+
+# What a guest has that shall be put back: it is not the one that is waited for.
+MARK = "/dev/shm/before"
+# Runs in the lab's host. Where the guest is (a record, or ADDRESS:PORT) may not be known when it begins. Prints the time
+# at which a command has run in the guest.
+PROBER = r"""
+import json, socket, subprocess, sys, time
+where, key, mark = sys.argv[1:4]
+def place():
+    if ":" in where:
+        address, port = where.rsplit(":", 1)
+        return address, int(port)
+    try:
+        with open(where) as record:
+            return json.load(record)["control_address"], 22
+    except (OSError, ValueError, KeyError):
+        return None
+def listens(at):
+    try:
+        with socket.create_connection(at, 0.1) as s:
+            s.settimeout(30)
+            return s.recv(4) == b"SSH-"
+    except OSError:
+        return False
+def lets_in(at):
+    argv = ["ssh", "-F", "none", "-q", "-i", key, "-p", str(at[1]), "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no",
+            "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=30", "migrant@" + at[0],
+            "[ ! -e %s ]" % mark]
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
+print("ready", flush=True)
+while True:
+    at = place()
+    if at and listens(at) and lets_in(at):
+        print(time.monotonic(), flush=True)
+        break
+    time.sleep(0.02)
+"""
 
 
-class Bench:
-    def __init__(self, lab):
-        self.lab, self.path = lab, lab.project("bench", MIGRANTFILE)
+class Sandbox:
+    """A project whose sandbox is made, measured and destroyed in each round."""
+
+    def __init__(self, lab, name, more="", files=None):
+        self.lab, self.name = lab, name
+        self.path = lab.project(name, MIGRANTFILE + more, files=files)
 
     def migrant(self, *argv):
         """Seconds that the command took."""
@@ -41,114 +87,212 @@ class Bench:
         self.lab.migrant(*argv, cwd=self.path, timeout=DEADLINE)
         return time.monotonic() - start
 
-    def status(self):
-        return json.loads(self.lab.migrant("status", "--json", cwd=self.path).stdout)
+    def to_ssh(self, *argv, name=None):
+        """Seconds from a command's beginning to the first command in its guest, and to the command's own end."""
+        with prober(self.lab, f"/run/migrant/{name or self.name}/record.json") as found:
+            start = time.monotonic()
+            took = self.migrant(*argv)
+            return found() - start, took
 
-    def answers(self, *target):
-        """Whether the guest lets us in and runs a command."""
-        argv = ["ssh", "-F", "none", "-q", "-i", "/home/dev/.ssh/migrant", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no",
-                "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=5", *target, "true"]
-        return self.lab.host.run(*argv, user="dev", check=False, timeout=DEADLINE).returncode == 0
-
-    def until_ssh(self, start, *target):
-        while not self.answers(*target):
-            if time.monotonic() - start > DEADLINE:
-                raise SystemExit("error: the guest does not answer")
-            time.sleep(PROBE_SECONDS)
-        return time.monotonic() - start
-
-    def to_ssh(self, *argv):
-        """Seconds of a command that ends with a guest, up to the first command in that."""
-        start = time.monotonic()
-        self.migrant(*argv)
-        return self.until_ssh(start, f"migrant@{self.status()['ip']}")
+    def back(self, *argv):
+        """The same of a command that puts the running guest back."""
+        self.lab.migrant("ssh", "-c", f"touch {MARK}", cwd=self.path, timeout=DEADLINE)
+        return self.to_ssh(*argv)
 
     def definition(self):
-        return self.lab.host.run(*VIRSH, "dumpxml", "--inactive", "migrant-bench").stdout
+        return self.lab.host.run(*VIRSH, "dumpxml", "--inactive", f"migrant-{self.name}").stdout
 
     def pause(self):
         """The longest time in which a counting loop in the guest stood still while a snapshot was saved, in seconds."""
-        loop = ("import time; a=t=time.monotonic(); m=0\n"
-                "while t-a<4:\n n=time.monotonic(); m=max(m,n-t); t=n\nprint(m)")
-        counting = self.lab.host.spawn("migrant", "ssh", "-c", f"python3 -c '{loop}'", user="dev", cwd=self.path,
+        loop = ("import time; print(0, flush=True); a=t=time.monotonic(); m=0\n"
+                "while t-a<6:\n n=time.monotonic(); m=max(m,n-t); t=n\nprint(m)")
+        counting = self.lab.host.spawn("migrant", "ssh", "-c", f"python3 -uc '{loop}'", user="dev", cwd=self.path,
                                        stdout=subprocess.PIPE, text=True)
-        time.sleep(2)
+        counting.stdout.readline()
         self.migrant("snapshot", "save", "pause", "--no-sync")
         seconds = float(counting.communicate(timeout=DEADLINE)[0])
         self.migrant("snapshot", "delete", "pause")
         return seconds
 
+    def footprint(self):
+        """(processes, proportional set size in MiB) of what runs for the sandbox on the host."""
+        uuid = self.lab.host.run(*VIRSH, "domuuid", f"migrant-{self.name}").stdout.strip()
+        script = r"""
+            count=0; total=0
+            for p in /proc/[0-9]*; do
+                case "$(tr '\0' ' ' <$p/cmdline 2>/dev/null)" in
+                *qemu-system*"$1"* | dnsmasq*"/$2/"* | migrant-*" $2 "*)
+                    kib=$(sed -n 's/^Pss: *\([0-9]*\).*/\1/p' $p/smaps_rollup 2>/dev/null)
+                    count=$((count + 1)); total=$((total + ${kib:-0})) ;;
+                esac
+            done
+            echo $count $total"""
+        count, kib = self.lab.host.run("sh", "-c", script, "sh", uuid, self.name).stdout.split()
+        return int(count), int(kib) / 1024
+
 
 @contextlib.contextmanager
-def raw_guest(bench):
-    """F1: QEMU alone, over the frozen disk of the snapshot `up`, which the sandbox has run from as well."""
-    xml = bench.definition()
+def prober(lab, where):
+    """Looks for a guest from now on; yields a function that waits for it and returns when it was found."""
+    probing = lab.host.spawn("/usr/bin/python3", "-c", PROBER, where, "/home/dev/.ssh/migrant", MARK, user="dev",
+                             stdout=subprocess.PIPE, text=True)
+
+    def found():
+        until = time.monotonic() + DEADLINE
+        while probing.poll() is None:
+            if time.monotonic() > until:
+                raise SystemExit("error: the guest does not answer")
+            time.sleep(0.05)
+        return float(probing.stdout.read())
+
+    try:
+        assert probing.stdout.readline() == "ready\n"
+        yield found
+    finally:
+        if probing.poll() is None:
+            stop(probing)
+
+
+def raw(sandbox):
+    """F1: QEMU alone, over the frozen disk of the snapshot `up`, which the (halted) sandbox has run from as well."""
+    lab, xml = sandbox.lab, sandbox.definition()
     layer = re.search(r'name="up" layer="(.*?)"', xml).group(1)
     kernel, initrd, cmdline = (re.search(f"<{name}>(.*?)</{name}>", xml).group(1) for name in ("kernel", "initrd", "cmdline"))
-    disk = bench.lab.base / "raw.qcow2"
-    bench.lab.host.run("qemu-img", "create", "-q", "-f", "qcow2", "-b", f"{POOL}/{layer}", "-F", "qcow2", disk)
-    accel = {"kvm": ["-accel", "kvm", "-cpu", "host"], "tcg": ["-accel", "tcg,tb-size=512", "-cpu", "max"]}[bench.status()["accel"]]
-    start = time.monotonic()
-    guest = bench.lab.host.spawn(
-        "qemu-system-x86_64", "-machine", "q35", *accel, "-smp", "1", "-m", "768", "-nodefaults", "-display", "none",
-        "-kernel", kernel, "-initrd", initrd, "-append", cmdline, "-drive", f"file={disk},if=virtio,format=qcow2",
-        "-netdev", f"user,id=n,net=10.213.0.0/24,host={GATEWAY},hostfwd=tcp:127.0.0.1:{PORT}-{GUEST}:22",
-        "-device", f"virtio-net-pci,netdev=n,mac={MAC},romfile=", "-object", "rng-random,id=r,filename=/dev/urandom",
-        "-device", "virtio-rng-pci,rng=r", stderr=subprocess.DEVNULL)
-    try:
-        yield start
-    finally:
-        stop(guest)
+    disk = lab.base / "raw.qcow2"
+    lab.host.run("qemu-img", "create", "-q", "-f", "qcow2", "-b", f"{POOL}/{layer}", "-F", "qcow2", disk)
+    accel = ["-accel", "tcg,tb-size=512", "-cpu", "max"] if "type='qemu'" in xml else ["-accel", "kvm", "-cpu", "host"]
+    with prober(lab, f"127.0.0.1:{PORT}") as found:
+        start = time.monotonic()
+        guest = lab.host.spawn(
+            "qemu-system-x86_64", "-machine", "q35", *accel, "-smp", "1", "-m", "768", "-nodefaults", "-display", "none",
+            "-kernel", kernel, "-initrd", initrd, "-append", cmdline, "-drive", f"file={disk},if=virtio,format=qcow2",
+            "-netdev", f"user,id=n,net=10.213.0.0/24,host={GATEWAY},hostfwd=tcp:127.0.0.1:{PORT}-{GUEST}:22",
+            "-device", f"virtio-net-pci,netdev=n,mac={MAC},romfile=", "-object", "rng-random,id=r,filename=/dev/urandom",
+            "-device", "virtio-rng-pci,rng=r", "-serial", f"file:{lab.base}/raw.console", stderr=subprocess.DEVNULL)
+        try:
+            return found() - start
+        finally:
+            stop(guest)
+            disk.unlink()
 
 
-def raw(bench):
-    with raw_guest(bench) as start:
-        return bench.until_ssh(start, "-p", str(PORT), "migrant@127.0.0.1")
+class Round:
+    """What one round measures, in this order. {what: [seconds, …]} over all rounds."""
+
+    def __init__(self, lab, forks):
+        self.lab, self.forks, self.found = lab, forks, {}
+        self.plain = Sandbox(lab, "bench")
+        self.stock = Sandbox(lab, "stock", "box: stock-debian-12\n")
+        self.own = Sandbox(lab, "own", files={"cloud-init.yml": "timezone: Etc/UTC\n"})
+        self.layered = Sandbox(lab, "layered", files={"playbook.yml": PLAYBOOK})
+
+    def note(self, what, value, unit="s"):
+        self.found.setdefault(what, []).append(value)
+        say(f"  {what}: {value:.2f} {unit}")
+
+    def make_layer(self):
+        self.layered.migrant("up")
+        self.layered.migrant("destroy", "-f")
+
+    def ups(self):
+        """The first start of each kind of guest; then none of them is there."""
+        for what, sandbox in (("up, first", self.plain), ("up, first, with a cloud-init.yml", self.own), (STOCK_UP, self.stock),
+                              ("up, from a layer", self.layered)):
+            seconds, took = sandbox.to_ssh("up", *(["--fresh"] if sandbox is self.own else []))
+            self.note(what, seconds)
+            self.note(f"{what}: until the command ends", took)
+            if sandbox is self.plain:
+                continue
+            if sandbox is self.layered:
+                sandbox.migrant("halt")
+                self.note(FLOOR_LAYER, raw(sandbox))
+            sandbox.migrant("destroy", "-f")
+
+    def again(self):
+        """Starts of what is there, beside the floor."""
+        self.plain.migrant("halt")
+        self.note(FLOOR, raw(self.plain))
+        self.note("up of a halted one", self.plain.to_ssh("up")[0])
+        self.note("reset, from disk", self.plain.back("reset")[0])
+
+    def states(self):
+        self.note("snapshot save, --no-sync", self.plain.migrant("snapshot", "save", "a", "--no-sync"))
+        self.note("snapshot save", self.plain.migrant("snapshot", "save", "b"))
+        self.note("what the guest sees of a save", self.plain.pause())
+        self.from_memory()
+        self.note("status", self.plain.migrant("status"))
+        processes, memory = self.plain.footprint()
+        self.note("processes of an idle sandbox", processes, "")
+        self.note("memory of an idle sandbox, MiB", memory, "MiB")
+
+    def from_memory(self):
+        self.note("snapshot save --memory", self.plain.migrant("snapshot", "save", "m", "--memory"))
+        self.note("reset, from memory", self.plain.back("reset", "m")[0])
+
+    def fork(self):
+        for count in self.forks:
+            names = [f"fork{count}-{n}" for n in range(1, count + 1)]
+            self.note(f"fork of {count}, all answer", self.plain.to_ssh("fork", *names, name=names[-1])[1])
+            for name in names:
+                self.lab.migrant("destroy", "-f", name, cwd=self.plain.path, timeout=DEADLINE)
+
+    def run(self):
+        self.ups()
+        self.again()
+        self.states()
+        self.fork()
+        self.note("destroy", self.plain.migrant("destroy", "-f"))
 
 
-def rounds_of(bench, rounds):
-    """{what: [seconds, …]}"""
-    found = {}
+def stock_box():
+    """The volumes of the guest that ours is compared with; built once, beside the build."""
+    cache = measure.BUILD / "stock-cache" / conftest.recipe_key(STOCK)
+    cache.parent.mkdir(exist_ok=True)
+    return conftest.built_box(measure.BUILD, cache, STOCK)
 
-    def note(what, seconds):
-        found.setdefault(what, []).append(seconds)
-        say(f"  {what}: {seconds:.2f} s")
 
-    for _ in range(rounds):
-        measure.wait_idle()
-        note("up, first", bench.to_ssh("up"))
-        bench.migrant("halt")
-        note("raw QEMU, the same disk (F1)", raw(bench))
-        note("up of a halted one", bench.to_ssh("up"))
-        note("reset", bench.to_ssh("reset"))
-        note("snapshot save, --no-sync", bench.migrant("snapshot", "save", "a", "--no-sync"))
-        note("snapshot save", bench.migrant("snapshot", "save", "b"))
-        note("what the guest sees of a save", bench.pause())
-        note("suspend", bench.migrant("suspend"))
-        note("resume", bench.to_ssh("resume"))
-        note("status", bench.migrant("status"))
-        note("destroy", bench.migrant("destroy", "-f"))
-    return found
+def fill_pool(lab):
+    for directory in (real_guest.box_files(), stock_box()):
+        for volume in directory.iterdir():
+            if volume.name != "complete":
+                lab.host.run("cp", "-p", "--reflink=auto", volume, f"{POOL}/{volume.name}")
+    lab.host.run(*VIRSH, "pool-refresh", "migrant")
+
+
+def report(found):
+    floor = summary(found[FLOOR], 2)["median"]
+    stock = summary(found[STOCK_UP], 2)["median"]
+    rows = []
+    for what, values in found.items():
+        s = summary(values, 2)
+        timed = "idle" not in what
+        rows.append([what, spread(s), f"{min(values):.2f}–{max(values):.2f}", f"{s['median'] / floor:.2f}" if timed else "",
+                     f"{s['median'] - floor:+.2f}" if timed else "", f"{s['median'] / stock:.2f}" if timed else ""])
+    print_table("Seconds until a command runs in the guest, or the command has ended",
+                ["", "median (middle half)", "range", "× F1", "− F1", "× as it comes"], rows)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--forks", type=lambda text: [int(n) for n in text.split(",") if n], default=[1, 4, 8])
+    parser.add_argument("--now", action="store_true", help="do not wait for an idle machine")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     options = parser.parse_args()
+    stock_box()
     with Lab() as lab:
         lab.install(measure.BUILD)
-        for volume in real_guest.box_files().iterdir():
-            if volume.name != "complete":
-                lab.host.run("cp", "-p", "--reflink=auto", volume, f"{POOL}/{volume.name}")
-        lab.host.run(*VIRSH, "pool-refresh", "migrant")
+        fill_pool(lab)
         lab.serve_dns()
-        found = rounds_of(Bench(lab), options.rounds)
-    floor = summary(found["raw QEMU, the same disk (F1)"], 2)["median"]
-    rows = [[what, spread(summary(seconds, 2)), f"{summary(seconds, 2)['median'] / floor:.2f}"] for what, seconds in found.items()]
-    print_table("Seconds until a command runs in the guest, or the command has ended", ["", "median (middle half)", "× F1"], rows)
+        rounds = Round(lab, options.forks)
+        rounds.make_layer()
+        for _ in range(options.rounds):
+            if not options.now:
+                measure.wait_idle()
+            rounds.run()
+    report(rounds.found)
     if options.json:
-        options.json.write_text(json.dumps({"machine": measure.machine(), "seconds": found}, indent=1))
+        options.json.write_text(json.dumps({"machine": measure.machine(), "seconds": rounds.found}, indent=1))
 
 
 if __name__ == "__main__":
