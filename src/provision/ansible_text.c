@@ -16,7 +16,11 @@
 #include "base/text.h"
 #include "provision/ansible.h"
 
-#define OF_HOST(member) "{{ migrant_hosts[inventory_hostname]." member " }}"
+/*
+ * With `delegate_to`, inventory_hostname stays that of the host that the task is of, and only the
+ * short form is that of the host where it runs; ours have no dot, so both are the whole name.
+ */
+#define OF_HOST(member) "{{ migrant_hosts[inventory_hostname_short]." member " }}"
 
 static void add_text(struct json_object *object, const char *name, const char *value)
 {

@@ -268,6 +268,30 @@ static void no_task_runs_here(void **state)
 	}
 }
 
+/* Another sandbox of the project: at its own address, and not at that of the one that is played
+ * for. */
+static void a_task_runs_where_it_is_delegated(void **state)
+{
+	static const char tasks[] = "    - name: enter\n"
+				    "      ansible.builtin.raw: \"true\"\n"
+				    "      delegate_to: second\n";
+	struct guest_access hosts[] = {guest, guest};
+	_cleanup_free_ char *output = NULL;
+	_cleanup_error_ struct error err = ERROR_INIT;
+	int result;
+
+	hosts[1].name = "second";
+	hosts[1].address = "127.0.0.4";
+	request.hosts = hosts;
+	request.host_count = ARRAY_SIZE(hosts);
+	result = play(*state, tasks, &output, &err);
+	request.hosts = &guest;
+	request.host_count = 1;
+	assert_int_equal(result, -1);
+	assert_non_null(strstr(output, "connect to host 127.0.0.4 port 22"));
+	assert_null(strstr(output, guest.address));
+}
+
 static void what_the_request_says(void **state)
 {
 	static const char tasks[] =
@@ -307,9 +331,9 @@ static void the_connection(void **state)
 	assert_non_null(strstr(text, "\"claude\":{\n      \"address\":\"127.0.0.1\""));
 	assert_non_null(strstr(text, "\"arguments\":\"-F none\""));
 	assert_non_null(strstr(text, "\"ansible_connection\":\"ssh\""));
-	assert_non_null(
-		strstr(text, "\"ansible_ssh_host\":\"{{ migrant_hosts[inventory_hostname].address "
-			     "}}\""));
+	assert_non_null(strstr(
+		text, "\"ansible_ssh_host\":\"{{ migrant_hosts[inventory_hostname_short].address "
+		      "}}\""));
 }
 
 static void what_is_not_there(void **state)
@@ -346,6 +370,8 @@ int main(void)
 						remove_host),
 		cmocka_unit_test_setup_teardown(output_is_escaped, make_host, remove_host),
 		cmocka_unit_test_setup_teardown(an_unreachable_guest, make_host, remove_host),
+		cmocka_unit_test_setup_teardown(a_task_runs_where_it_is_delegated, make_host,
+						remove_host),
 		cmocka_unit_test_setup_teardown(no_task_runs_here, make_host, remove_host),
 		cmocka_unit_test_setup_teardown(what_the_request_says, make_host, remove_host),
 		cmocka_unit_test_setup_teardown(what_is_not_there, make_host, remove_host),
