@@ -132,6 +132,20 @@ def test_status_shows_shares(box):
     assert re.search(r"^shares: +workspace -> /home/migrant/workspace, rw, 64 MiB, \d+ MiB used$", people, re.M)
 
 
+def test_a_fork_has_no_shares_and_comes_up_without_them(box):
+    """In its first boot the guest's fstab still names them."""
+    box.guest("echo own >own; echo origin >workspace/in")
+    assert "forks have no shares" in box.migrant("fork", "loner", timeout=900).stderr
+    seen = box.migrant("ssh", "loner", "-c", """cat own; ls -A workspace; grep -c virtiofs /proc/mounts /etc/fstab
+        systemctl is-system-running --wait; true""").stdout.split()
+    assert seen[:3] == ["own", "/proc/mounts:0", "/etc/fstab:0"] and seen[3] in ("running", "degraded")
+    status = json.loads(box.migrant("status", "loner", "--json").stdout)
+    assert (status["shares"], status["drift"]) == ([], [])
+    box.migrant("destroy", "-f", "--shares", "loner")
+    assert box.guest("cat workspace/in; rm workspace/in").stdout == "origin\n"
+    assert len(json.loads(box.migrant("storage", "--json").stdout)["images"]) == 2
+
+
 def test_both_sides_see_the_same_files(box):
     box.guest("echo from the guest >workspace/guest; mkdir workspace/dir")
     assert box.host("cat workspace/guest; stat -c '%U %G' workspace workspace/guest").stdout == \

@@ -68,7 +68,7 @@ def peer(world):
     """Known to the host as vpn.test; started by the tests."""
     world.serve_dns({"vpn.test": "5.9.1.1"}, address=HOST_RESOLVER)
     world.host.sh(f"echo nameserver {HOST_RESOLVER} >/etc/resolv.conf")
-    yield Peer(world, number=9)
+    yield Peer(world, number=9, clients=2)
     world.host.sh(f"echo nameserver {RESOLVER} >/etc/resolv.conf")
 
 
@@ -219,6 +219,25 @@ def test_a_changed_file_is_a_note(sandbox, peer):
     assert done.returncode == 1 and "in another tunnel than this one" in done.stderr
     sandbox.write(right)
     assert sandbox.status()["notes"] == []
+
+
+def test_a_fork_has_a_tunnel_of_its_own(sandbox, peer, leaks):
+    """Not with its origin's key, and not without one."""
+    own = f"{sandbox.path}/wireguard-side.conf"
+    done = sandbox.migrant("fork", "side", check=False)
+    assert done.returncode == 66 and "there is no 'wireguard-side.conf'" in done.stderr, done.stderr
+    sandbox.lab.host.sh(f"umask 077; cat >{own}", user="dev", input=conf(peer).replace("/32,", "/31,"))
+    done = sandbox.migrant("fork", "side", check=False)
+    assert done.returncode == 65 and "the same private key as wireguard.conf" in done.stderr, done.stderr
+    sandbox.lab.host.sh(f"cat >{own}", user="dev", input=conf(peer, index=1))
+    sandbox.migrant("fork", "side", timeout=900)
+    fetch = ["ssh", "side", "-c", FETCH.format(WEB)]
+    assert sandbox.migrant(*fetch).stdout.strip() == peer.client(1)[0]
+    assert sandbox.fetch(WEB) == peer.client(0)[0]
+    status = json.loads(sandbox.migrant("status", "side", "--json").stdout)
+    assert (status["drift"], status["notes"], status["tunnel"]["problem"]) == ([], [], None)
+    assert leaks.all() == ""
+    sandbox.migrant("destroy", "-f", "side")
 
 
 def test_nothing_is_left_of_it(sandbox, peer, world, before):
