@@ -511,9 +511,10 @@ class Lab:
         return texts | {"loop devices": self.loop_devices()}
 
     def loop_devices(self):
-        """Those over files of sandboxes. They are the machine's: what lies in another lab that runs is not counted."""
+        """Those over files of sandboxes. They are the machine's: what lies in another lab that runs, or is the
+        machine's own, is not counted."""
         elsewhere = set()
-        for path in self.base.parent.glob("migrant-lab-*/private/var/lib/*/**/*.img"):
+        for path in (*self.base.parent.glob("migrant-lab-*/private/var/lib/*/**/*.img"), *pathlib.Path("/var/lib/migrant").glob("**/*.img")):
             with contextlib.suppress(FileNotFoundError):
                 if self.base not in path.parents:
                     elsewhere.add(str(path.stat().st_ino))
