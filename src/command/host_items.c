@@ -22,7 +22,7 @@
 #define HOOK_LINK     HOOKS_DIR "/qemu.d/migrant"
 #define FOREIGN_HOOK  HOOKS_DIR "/qemu"
 #define TMPFILES_CONF "/etc/tmpfiles.d/migrant.conf"
-#define TMPFILES_TEXT "d " RUN_DIR " 0711 root root -\n"
+#define TMPFILES_TEXT "d " RUN_DIR " 0711 root root -\nd " NETNS_DIR " 0755 root root -\n"
 #define RUN_MODE      0711
 #define PROGRAM_MAX   (64 << 20)
 #define MOUNTINFO_MAX (16 << 20)
