@@ -1,18 +1,21 @@
-"""One sandbox and all the ways into it: by name, ssh, exec, tunnel, console, logs, and what its guest may say."""
+"""One sandbox and all the ways into it: by name, ssh, exec, tunnel, console, logs, and what its guest may say or not."""
 
 import json
 import os
 import pathlib
 import signal
+import subprocess
 import time
 
 import pytest
 
+import schema
 from terminal import Terminal, show
 
-MIGRANTFILE = "box: debian-12\ncpus: 1\nmemory: 768M\ndisk: 4G\nconnect: console\n"
+MIGRANTFILE = "box: debian-12\ncpus: 1\nmemory: 768M\ndisk: 4G\nttl: 8h\nconnect: console\n"
 HOME = "/home/dev"
-STATE, NO_PERMISSION = 1, 77
+STATE, UNAVAILABLE, NO_PERMISSION = 1, 69, 77
+VIRSH = ["virsh", "-q", "-c", "qemu:///system"]
 
 
 class Sandbox:
@@ -123,6 +126,21 @@ def test_a_sandbox_whose_directory_has_gone(box):
         box.lab.host.run("rm", "-r", box.path)
     finally:
         box.lab.host.run("mv", box.path + "-moved", box.path)
+
+
+def test_what_programs_read_is_as_documented(box):
+    """Each document against docs/json.md; those of shares and tunnels in their own tests."""
+    def read(*argv):
+        return json.loads(box.migrant(*argv, "--json").stdout)
+
+    for command in ("status", "plan", "storage", "policy show"):
+        schema.check(read(*command.split()), command)
+    assert "table" in schema.check(read("policy", "show", "--rules"), "policy show")["rules"]
+    for command, section in {"global-status": "global-status", "snapshot list": "snapshot", "box list": "box list"}.items():
+        listed = [schema.check(entry, section) for entry in read(*command.split())]
+        assert listed
+    assert any(entry["installed"] for entry in listed)
+    assert schema.check(read("box", "info", "debian-12"), "box info")["users"]
 
 
 # --- ssh and exec on a terminal
@@ -405,6 +423,75 @@ def test_logs_of_the_network_since(box):
     after = [json.loads(line)["time"] for line in
              box.migrant("logs", "--network", "--json", "--since", shown[-1][:19]).stdout.splitlines()]
     assert after and all(time >= shown[-1][:19] for time in after)
+    for line in box.migrant("logs", "--network", "--json").stdout.splitlines():
+        schema.check(json.loads(line), "logs --network")
+
+
+# --- a guest that hangs, and one whose time is over
+
+
+def test_a_guest_that_stands_still(box):
+    """Nothing waits for it; `up` lets it go on."""
+    box.lab.host.run(*VIRSH, "suspend", "migrant-access")
+    assert json.loads(box.migrant("status", "--json").stdout)["state"] == "paused"
+    for command in (["ssh", "-c", "true"], ["exec", "--", "true"], ["cp", ":x", "."], ["logs", "--cloud-init"], ["logs", "-f"],
+                    ["provision"], ["resize"], ["ip"], ["ssh-config"], ["tunnel", "3000"]):
+        result = box.migrant(*command, check=False, timeout=60)
+        assert (result.returncode, result.stdout) == (STATE, ""), result
+        assert result.stderr == "error: the sandbox 'access' is not running (paused)\nhint: start it: migrant up\n", command
+    console = box.terminal("console")
+    assert console.end() == STATE and b"not running (paused)" in console.text
+    assert "login:" in box.migrant("logs").stdout and "in force" in box.migrant("reload", "--policy").stdout
+    box.migrant("up")
+    assert box.migrant("exec", "--", "echo", "on").stdout == "on\n"
+
+
+HANG = r"""
+mkdir -p /run/systemd/logind.conf.d
+printf '[Login]\nHandlePowerKey=ignore\n' >/run/systemd/logind.conf.d/deaf.conf
+systemctl kill -s HUP systemd-logind
+kill -STOP $(systemctl show -p MainPID --value ssh)
+"""
+
+
+def test_a_guest_that_answers_nothing(box):
+    """It takes connections, says nothing on them, and does not hear the power button: each gives up by itself."""
+    box.migrant("exec", "-T", "--", "sudo", "sh", "-c", HANG)
+    box.lab.project("access", MIGRANTFILE + "provision: [{shell: {inline: 'true'}}]\n")
+    commands = [["ssh", "-c", "true"], ["ssh"], ["exec", "--", "true"], ["cp", ":x", "."], ["cp", "Migrantfile", ":"],
+                ["logs", "--cloud-init"], ["tunnel", "3000"], ["provision"]]
+    started = [box.lab.host.spawn("migrant", *command, user="dev", cwd=box.path, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for command in commands]
+    for command, popen in zip(commands, started):
+        out, err = popen.communicate(timeout=300)
+        assert (popen.returncode, out) == (UNAVAILABLE, ""), (command, err)
+        assert "cannot reach the guest by SSH: " in err and "timed out" in err, (command, err)
+    box.lab.project("access", MIGRANTFILE)
+    status = json.loads(box.migrant("status", "--json", timeout=60).stdout)
+    assert (status["state"], status["drift"]) == ("running", [])
+    result = box.migrant("halt", "--timeout", "1", timeout=120)
+    assert "it does not within 1 s; turning it off" in result.stderr
+
+
+def test_its_time(box):
+    """When it is over the sandbox is halted, once nobody else works on it; it starts again, with all its time."""
+    box.lab.host.sh(fr"""
+        virsh -q -c qemu:///system dumpxml --inactive migrant-access | sed -E 's/(<migrant:ttl>)28800</\12</' >/tmp/short.xml
+        grep -q '<migrant:ttl>2<' /tmp/short.xml
+        virsh -q -c qemu:///system define /tmp/short.xml
+        flock {box.path} virsh -q -c qemu:///system start --paused migrant-access
+        """)
+    limit = time.monotonic() + 120
+    while json.loads(box.migrant("status", "--json", check=False).stdout)["state"] != "shutoff":
+        assert time.monotonic() < limit, "nothing has halted it"
+    terminal = box.terminal("up", "--timeout", "500")
+    terminal.limit = 600
+    terminal.wait_text(rb"Ctrl\+\] leaves it")
+    terminal.type("\x1d")
+    assert terminal.end() == 0
+    left = json.loads(box.migrant("status", "--json").stdout)["ttl_left"]
+    assert 0 < left <= 8 * 3600 and "ttl_left:      7h" in box.migrant("status").stdout
+    terminal.close()
 
 
 # --- and what is left of it

@@ -343,3 +343,15 @@ def test_not_running(world, project):
     result = world.migrant("provision", cwd=project, check=False)
     assert result.returncode == 1
     assert result.stderr.startswith("error: ")
+
+
+def test_a_failing_hook_does_not_stop_destroy(world, project):
+    failing(world, project, "pre-down post-down")
+    hooks_run(world, project)
+    world.host.run("virsh", "-q", "-c", "qemu:///system", "start", "--paused", "migrant-playbook")
+    result = world.migrant("destroy", "-f", cwd=project, timeout=600)
+    for hook in ("pre-down", "post-down"):
+        assert f"warning: the hook {hook} ended with status 1" in result.stderr
+    assert "playbook: destroyed, nothing of it is left" in result.stderr
+    assert [line.split()[:2] for line in hooks_run(world, project)] == [["pre-down", "destroy"], ["post-down", "destroy"]]
+    assert world.migrant("status", "--json", cwd=project).stdout.count('"absent"') == 1
