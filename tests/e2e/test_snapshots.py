@@ -184,6 +184,105 @@ def test_frozen_disks_are_roots(box):
         assert (owner, mode) == ("root", "440"), layer
 
 
+def memories(box):
+    uuid = box.lab.host.run(*VIRSH, "domuuid", box.domain).stdout.strip()
+    return [n for n in box.lab.host.run("ls", POOL).stdout.split() if n.startswith(f"memory-{uuid}-")]
+
+
+def generation(box):
+    return re.search(r"<genid>(.*)</genid>", box.lab.host.run(*VIRSH, "dumpxml", box.domain).stdout).group(1)
+
+
+LEFT = "cat /dev/shm/kept; pgrep -fc 'sleep 43[2]1'; cat file; "
+
+
+def test_memory_goes_on_where_it_was_with_the_policy_of_now(box):
+    boot = box.ssh(f"echo kept >/dev/shm/kept; echo warm >file; (sleep 4321 >/dev/null 2>&1 &); {BOOT}").strip()
+    box.migrant("snapshot", "save", "warm", "--memory")
+    assert json.loads(box.migrant("snapshot", "list", "--json").stdout)[-1]["memory"]
+    (memory,) = memories(box)
+    box.ssh("rm /dev/shm/kept; pkill -f 'sleep 43[2]1'; echo cold >file")
+    before = generation(box)
+    box.write()
+    said = box.migrant("reset", "warm").stderr
+    assert not re.search("boots from|clock|randomness", said), said
+    assert box.ssh(LEFT + BOOT).split() == ["kept", "1", "warm", boot]
+    assert abs(int(box.ssh("date +%s")) - time.time()) < 900
+    assert generation(box) != before
+    status = box.status()
+    assert (status["egress"], status["state"], status["drift"]) == ("open", "running", [])
+    # It holds the guest's secrets, also after it was read.
+    assert box.lab.host.run("stat", "-c", "%U %a", f"{POOL}/{memory}").stdout.split() == ["root", "600"]
+    assert box.lab.host.run("cat", f"{POOL}/{memory}", user="other", check=False).returncode != 0
+    (stored,) = json.loads(box.migrant("storage", "--json").stdout)["memories"]
+    assert (stored["sandbox"], stored["snapshot"]) == ("snaps", "warm") and stored["allocated_bytes"] > 50 << 20
+
+
+def test_another_machine_boots_from_the_disk(box):
+    """Here one with a share, which the tests after this one need."""
+    box.write("network: {egress: none}\nshares:\n  - {host: work, guest: /home/migrant/work, size: 64M}\n")
+    said = box.migrant("reset", "warm").stderr
+    assert "boots from its disk: its memory is of another machine" in said
+    assert box.ssh("cat file; ls /dev/shm").split() == ["warm"]
+    assert box.status()["drift"] == []
+    box.migrant("snapshot", "delete", "warm")
+    assert memories(box) == []
+
+
+def is_shared(box, word):
+    """Whether guest and user see each other's files in the share."""
+    box.ssh(f"echo {word} >work/{word}")
+    return box.lab.host.run("cat", f"{box.path}/work/{word}", user="dev").stdout == word + "\n" and box.status()["drift"] == []
+
+
+def test_memory_of_a_guest_with_shares(box):
+    box.ssh("echo kept >/dev/shm/kept; (sleep 4321 >/dev/null 2>&1 &)")
+    box.migrant("snapshot", "save", "hot", "--memory")
+    assert is_shared(box, "one")
+    box.ssh("rm /dev/shm/kept; pkill -f 'sleep 43[2]1'; echo colder >file")
+    said = box.migrant("reset", "hot").stderr
+    assert "boots from" not in said, said
+    assert box.ssh(LEFT).split() == ["kept", "1", "warm"]
+    assert box.ssh("cat work/one") == "one\n" and is_shared(box, "two")
+
+
+def test_what_fails_while_memory_is_saved_changes_nothing(box):
+    before, daemon = box.snapshots(), box.lab.libvirtd_pid()
+    box.lab.host.run("prlimit", "--pid", daemon, "--fsize=20000000:")  # what it writes ends as on a full disk
+    try:
+        status, said = box.refused("snapshot", "save", "none", "--memory")
+        assert "cannot save the guest's memory" in said
+        status, said = box.refused("suspend")
+        assert "cannot save the guest's memory" in said
+    finally:
+        box.lab.host.run("prlimit", "--pid", daemon, "--fsize=unlimited:")
+    assert (box.snapshots(), box.status()["state"]) == (before, "running")
+    assert box.ssh(LEFT).split() == ["kept", "1", "warm"] and is_shared(box, "three")
+    # A program that uses the share: nothing is taken from it.
+    box.ssh("cd work; (sleep 1234 >/dev/null 2>&1 &)")
+    for command in (["snapshot", "save", "none", "--memory"], ["suspend"]):
+        status, said = box.refused(*command)
+        assert status == 75 and re.search(r"work is in use there by sleep \(\d+\)", said), said
+    assert is_shared(box, "four")
+    box.ssh("pkill -f 'sleep 123[4]'")
+    assert (box.snapshots(), len(memories(box))) == (before, 1)
+
+
+def test_a_share_that_a_killed_command_has_taken_out_comes_back(box):
+    source = f"<filesystem type='mount'><source dir='/run/migrant/{box.name}/shares/0'/><target dir='share0'/></filesystem>"
+    box.lab.host.run("tee", "/tmp/share.xml", input=source)
+    box.ssh("sudo umount work; sudo mount -t tmpfs -o ro,mode=0 migrant-share work")
+    box.lab.host.run(*VIRSH, "detach-device", box.domain, "/tmp/share.xml", "--live")
+    until = time.monotonic() + 60
+    while "<target dir='share0'/>" in box.lab.host.run(*VIRSH, "dumpxml", box.domain).stdout:
+        assert time.monotonic() < until, "the guest keeps its share"
+        time.sleep(0.2)
+    assert box.migrant("plan", check=False).returncode == 70  # looks, and puts nothing back
+    assert "<target dir='share0'/>" not in box.lab.host.run(*VIRSH, "dumpxml", box.domain).stdout
+    assert "its shares again" in box.migrant("up").stderr
+    assert is_shared(box, "five")
+
+
 def test_suspend_and_resume_keep_what_runs(box):
     boot = box.ssh(f"echo memory | sudo tee /run/kept >/dev/null; sudo date -s '1 hour ago' >/dev/null; {BOOT}")
     assert box.migrant("suspend").stderr.splitlines()[-1].startswith("==> snaps: suspended")
@@ -197,6 +296,10 @@ def test_suspend_and_resume_keep_what_runs(box):
     assert abs(int(box.ssh("date +%s")) - time.time()) < 900  # and not an hour
     status = box.status()
     assert (status["state"], status["drift"], status["egress"]) == ("running", [], "none")
+    assert box.ssh("cat work/one") == "one\n" and is_shared(box, "six")
+    box.migrant("snapshot", "delete", "hot")
+    assert memories(box) == []
+    box.write("network: {egress: none}\n")
 
 
 def test_a_halted_sandbox_is_saved_and_restored_without_a_boot(box):
