@@ -5,6 +5,9 @@ import re
 
 import pytest
 
+from forked import IDENTITY as FORK_IDENTITY
+from forked import WRITER, check_written
+
 MACHINE = "box: debian-12\ncpus: {cpus}\nmemory: {memory}\ndisk: {disk}\n"
 POOL = "/var/lib/libvirt/images/migrant"
 PLAYBOOK = """\
@@ -230,6 +233,22 @@ def test_reload_takes_what_counts_from_the_next_start(box):
     assert (status["state"], status["cpus"], status["notes"], status["drift"]) == ("running", 2, [], [])
     assert box.ssh("nproc; cat kept").split() == ["2", "kept"]
     assert box.ssh(IDENTITY) == identity
+
+
+def test_a_fork_lies_over_the_layer_as_well(box):
+    """Of a guest that runs and writes: as after a power cut, and its origin goes on."""
+    box.ssh(f"echo mine >mine; {WRITER}")
+    before = int(box.ssh("until grep -qx 100 log 2>/dev/null; do sleep 0.1; done; sync; tail -1 log"))
+    box.migrant("fork", "layered")
+    assert sorted(box.layers()[0]["users"]) == ["layered", "second"]
+    fork = box.migrant("ssh", "layered", "-c", f"cat /srv/tool/it mine; sudo dmesg | grep -ci 'ext4-fs error'; {FORK_IDENTITY}").stdout.splitlines()
+    assert fork[:4] == ["works", "mine", "0", "layered"]
+    assert not set(fork[3:]) & set(box.ssh(FORK_IDENTITY).splitlines())
+    check_written(box.migrant("ssh", "layered", "-c", "cat log").stdout, before)
+    check_written(box.ssh("cat log"), before)
+    assert box.ssh("a=$(wc -l <log); until [ $(wc -l <log) -gt $a ]; do sleep 0.1; done; echo more") == "more\n"
+    box.migrant("destroy", "-f", "layered")
+    assert box.layers()[0]["users"] == ["second"]
 
 
 # --- a layer that somebody has changed, and one that nobody needs
