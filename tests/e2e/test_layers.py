@@ -1,5 +1,9 @@
-"""A sandbox is made and leaves a layer, another one starts from it; then its Migrantfile changes under it. Two guests, in order."""
+"""A sandbox is made and leaves a layer, another one starts from it; then its Migrantfile changes under it. Two guests, in order.
 
+Before that the first one's `up` is killed while it copies the disk, and then two do the same at the same time.
+"""
+
+import concurrent.futures
 import json
 import re
 
@@ -61,12 +65,27 @@ class Sandbox:
 
 
 @pytest.fixture(scope="module")
-def first(world):
-    sandbox = Sandbox(world, "first")
-    sandbox.planned = sandbox.plan()
-    sandbox.up = sandbox.migrant("up")
-    yield sandbox
-    sandbox.migrant("destroy", "-f", check=False)
+def rivals(build, world):
+    """Two that would make the same layer; of one `up` has died when the guest had put aside its keys and stood still."""
+    world.host.run("install", build / "tests/libmortal.so", "/usr/local/lib/libmortal.so")
+    sandboxes = [Sandbox(world, "first"), Sandbox(world, "rival")]
+    for sandbox in sandboxes:
+        sandbox.planned = sandbox.plan()
+    killed = sandboxes[0].migrant("up", check=False, env={"LD_PRELOAD": "/usr/local/lib/libmortal.so", "MORTAL": "virDomainSuspend"})
+    assert killed.returncode in (-9, 137), killed.stderr
+    sandboxes[0].cut_off = sandboxes[0].status()["state"]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for sandbox, up in zip(sandboxes, pool.map(lambda s: s.migrant("up"), sandboxes)):
+            sandbox.up = up
+    yield sandboxes
+    for sandbox in sandboxes:
+        sandbox.migrant("destroy", "-f", check=False)
+
+
+@pytest.fixture(scope="module")
+def first(rivals):
+    """The one of them that has kept the layer."""
+    return next(s for s in rivals if "kept as layer" in s.up.stderr)
 
 
 @pytest.fixture(scope="module")
@@ -82,10 +101,27 @@ def box(world, first):
 # --- the layer is made
 
 
+def test_an_up_that_died_while_it_copied_is_made_anew(rivals):
+    assert rivals[0].cut_off == "paused"
+    assert "was cut off; beginning anew" in rivals[0].up.stderr
+    assert rivals[0].ssh(IDENTITY).splitlines()[2:] == ["first", "first"]
+
+
+def test_of_two_at_once_one_keeps_the_layer(rivals, first):
+    """Neither fails for it; the other one has found it, or has heard that it was being made."""
+    other, = [s for s in rivals if s is not first]
+    assert "==> " in other.up.stderr and "provisioning" in other.up.stderr and "kept as layer" not in other.up.stderr
+    assert len(first.layers()) == 1
+    assert first.lab.host.sh(f"ls {POOL} | grep -c layer-").stdout == "2\n"
+    assert other.status()["drift"] == []
+    other.migrant("destroy", "-f")
+    assert first.layers()[0]["directory"] == first.path
+
+
 def test_the_first_up_keeps_a_layer(first):
     assert "take no layer (there is none of these inputs yet)" in first.planned["layer"], first.planned
     assert "provision" in first.planned
-    assert "kept as layer" in first.up.stderr and "==> first: provisioning" in first.up.stderr
+    assert f"==> {first.name}: provisioning" in first.up.stderr
     layer, = first.layers()
     assert layer["directory"] == first.path and layer["users"] == []
     stat = first.lab.host.run("stat", "-c", "%U %a", f"{POOL}/{layer['volume']}").stdout.split()
@@ -95,7 +131,7 @@ def test_the_first_up_keeps_a_layer(first):
 
 def test_the_guest_has_taken_back_what_is_its_own(first):
     machine, key, *names = first.ssh(IDENTITY).splitlines()
-    assert re.fullmatch("[0-9a-f]{32}", machine) and "ED25519" in key and names == ["first", "first"]
+    assert re.fullmatch("[0-9a-f]{32}", machine) and "ED25519" in key and names == [first.name, first.name]
     assert first.ssh(f"ls -d {' '.join(TRACES)} 2>/dev/null || true") == ""
     assert first.ssh("sudo ls /var/lib/cloud/instance/user-data.txt; sudo wc -c /var/log/cloud-init.log").split()[1] != "0"
     assert "Cloud-init" in first.migrant("logs", "--cloud-init").stdout
@@ -142,6 +178,17 @@ def test_its_identity_is_its_own(first, box):
 def test_cloud_init_did_not_run_again(box):
     assert box.ssh("systemctl list-units --all --plain --no-legend 'cloud-*' | grep -c 'loaded *active' || true") == "0\n"
     assert box.ssh("sudo find /var/lib/cloud/instances -name user-data.txt; sudo cat /var/log/cloud-init.log") == ""
+
+
+def test_reset_goes_back_to_the_layer(box):
+    """With what it was given of its own, and without what it has written."""
+    before = box.ssh(f"{IDENTITY}; cat /etc/made-in /srv/tool/it")
+    box.ssh("echo mine >mine; sudo rm /srv/tool/it; sync")
+    box.migrant("reset")
+    assert box.ssh(f"{IDENTITY}; cat /etc/made-in /srv/tool/it; ls") == before
+    status = box.status()
+    assert (status["state"], status["drift"]) == ("running", [])
+    assert box.layers()[0]["users"] == ["second"]
 
 
 # --- what makes another layer, or none
@@ -261,8 +308,11 @@ def test_a_layer_that_was_tampered_with_is_refused(world, box):
     other = Sandbox(world, "third")
     said = other.migrant("plan")
     assert "is not used: it was changed since it was made" in said.stderr and "provision:" in said.stdout
+    assert re.search("it is damaged: .*; keep the result as layer", said.stdout)
     verified = box.migrant("storage", "--verify", check=False)
     assert verified.returncode == 65 and "it was changed since it was made" in verified.stdout
+    refused = box.migrant("reset", check=False)
+    assert refused.returncode == 65 and box.status()["state"] == "running"  # before the guest is ended
     box.migrant("halt", "-f")
     refused = box.migrant("up", check=False)
     assert refused.returncode == 65 and "the layer below the sandbox's disk is refused" in refused.stderr

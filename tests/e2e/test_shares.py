@@ -361,6 +361,7 @@ def test_up_takes_what_the_migrantfile_says_now(box):
     assert box.guest("grep virtiofs /proc/mounts").stdout.split()[:2] == ["share0", "/home/migrant/moved"]
     assert box.guest("grep -c virtiofs /proc/mounts; grep -c virtiofs /etc/fstab").stdout == "1\n1\n"
     assert 80 << 10 < int(box.guest("df -k --output=size moved | tail -1").stdout) <= 96 << 10
+    box.guest("echo disk >written; echo share >moved/written; sync")
 
 
 def test_a_smaller_size_is_refused_with_the_way_out(box):
@@ -369,6 +370,18 @@ def test_a_smaller_size_is_refused_with_the_way_out(box):
     result = box.migrant("up", check=False)
     assert result.returncode == 78 and "96" in result.stderr
     box.write("Migrantfile", HEAD + "shares: [{host: workspace, guest: /home/migrant/moved, size: 96M}]\n")
+
+
+def test_reset_goes_back_on_the_disk_and_leaves_shares_as_they_are(box):
+    """To a state in which the guest had three of them, at other places."""
+    box.migrant("reset")
+    assert box.guest("cat moved/written moved/offline moved/kept").stdout == "share\nwhile down\nkept\n"
+    assert box.guest("ls -A written workspace", check=False).stdout == "workspace:\n"
+    assert box.guest("grep -c virtiofs /proc/mounts; grep -c virtiofs /etc/fstab").stdout == "1\n1\n"
+    box.guest("echo anew >moved/anew")
+    assert box.host("cat workspace/anew").stdout == "anew\n"
+    status = box.status()
+    assert ([s["host"] for s in status["shares"]], status["drift"]) == (["workspace"], [])
 
 
 def test_destroy_keeps_the_files_and_says_so(box):
