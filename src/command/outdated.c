@@ -11,7 +11,6 @@
 #include "command/shares.h"
 #include "command/tunnel_state.h"
 #include "config/keys.h"
-#include "domain/domain_xml.h"
 
 #define RELOAD "'migrant reload' takes it"
 #define ANEW   "'migrant destroy' and 'migrant up' make it so"
@@ -133,12 +132,27 @@ static bool goes_on(enum domain_state state)
 	return state == DOMAIN_RUNNING || state == DOMAIN_PAUSED || state == DOMAIN_SAVED;
 }
 
+/* By the file: QEMU, which may hang, is not asked. 0: not known. */
+static uint64_t disk_size(const struct project *project)
+{
+	const char *path = project->domain.definition.disk;
+	virStorageVolPtr volume =
+		path ? virStorageVolLookupByPath(project->connection, path) : NULL;
+	virStorageVolInfo info = {0};
+
+	if (!volume)
+		return 0;
+	if (virStorageVolGetInfo(volume, &info) < 0)
+		info.capacity = 0;
+	virStorageVolFree(volume);
+	return info.capacity;
+}
+
 char **outdated_find(const struct project *project)
 {
 	const struct domain *domain = &project->domain;
 	struct outdated_facts facts = {.cpus = project->config.cpus,
 				       .memory = project->config.memory};
-	virDomainBlockInfo block;
 	virDomainInfo info;
 
 	if (!domain->handle || !domain->definition.metadata.booted || !project->has_file)
@@ -148,8 +162,7 @@ char **outdated_find(const struct project *project)
 		facts.cpus = info.nrVirtCpu;
 		facts.memory = (uint64_t)info.maxMem * 1024;
 	}
-	if (virDomainGetBlockInfo(domain->handle, DOMAIN_DISK_TARGET, &block, 0) == 0)
-		facts.disk = block.capacity;
+	facts.disk = disk_size(project);
 	facts.policy_differs = policy_is_outdated(project);
 	facts.tunnel_differs = tunnel_is_outdated(project);
 	facts.shares_differ = !shares_are_current(&project->config, &domain->definition.metadata);

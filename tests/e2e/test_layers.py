@@ -325,6 +325,9 @@ def test_prune_takes_what_nobody_lies_over(first, box):
     gone = box.migrant("destroy", "-f").stderr
     assert "layer" in gone
     first.lab.host.run("touch", f"{POOL}/layer-{'0' * 64}-{'0' * 16}.qcow2")  # as a killed `up` leaves one
+    before = first.layers()
+    dry = first.migrant("storage", "--prune", "--dry-run").stderr
+    assert "nothing was deleted" in dry and first.layers() == before and "layer-" + "0" * 64 in dry
     assert "deleted layer" in first.migrant("storage", "--prune", "-f").stderr
     assert first.layers() == []
     assert first.lab.host.sh(f"ls {POOL} | grep -c layer- || true").stdout == "0\n"

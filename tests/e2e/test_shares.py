@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+import schema
 from lab import differences
 
 IMAGES = "/var/lib/migrant/shares"
@@ -123,7 +124,9 @@ def test_the_guest_has_its_shares_after_the_first_boot(box):
 
 
 def test_status_shows_shares(box):
-    shares = box.status()["shares"]
+    shares = schema.check(box.status(), "status")["shares"]
+    for image in schema.check(json.loads(box.migrant("storage", "--json").stdout), "storage")["images"]:
+        assert image["size_bytes"] and image["present"]
     assert [s["host"] for s in shares] == ["workspace", "data/in", "plain"]
     assert (shares[0]["size_bytes"], shares[0]["mode"], shares[0]["isolate"]) == (64 << 20, "rw", True)
     assert 0 < shares[0]["used_bytes"] < 8 << 20 and shares[0]["mounted"]

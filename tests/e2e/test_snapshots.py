@@ -403,6 +403,27 @@ def test_a_fork_has_snapshots_of_its_own(box):
     assert status == 1 and "did you mean 'twin-" in said
 
 
+FAMILY = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.raw: hostname
+      delegate_to: "{{ item }}"
+      register: names
+      loop: "{{ groups.all | sort }}"
+    - ansible.builtin.debug: {msg: "at {{ inventory_hostname }}: {{ names.results | map(attribute='stdout_lines') | flatten | join(' ') }}"}
+"""
+
+
+def test_a_playbook_reaches_the_others_of_its_project(box):
+    """It is played for the one that is named, and knows every sandbox of the directory that runs."""
+    box.lab.project(box.name, MACHINE + "network: {egress: none}\nprovision: [{ansible: family.yml}]\n", files={"family.yml": FAMILY})
+    for name in ("twin-1", "twin-2"):
+        said = box.lab.migrant("provision", name, cwd="/home/dev", timeout=600).stderr
+        assert f"at {name}: twin-1 twin-2" in said, said
+    box.write("network: {egress: none}\n")
+
+
 def test_forks_outlive_their_origin(box):
     uuid = box.lab.host.run(*VIRSH, "domuuid", box.domain).stdout.strip()
     assert "stay" in box.migrant("destroy", "-f").stderr

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+import schema
 from lab import LAN_PEER, RESOLVER, WEB, WEB6, child_of, differences
 from wireguard import Leaks, Peer, eventually
 
@@ -157,7 +158,7 @@ def test_the_peer_sees_the_guest_and_nobody_else_does(sandbox, peer, leaks):
 
 
 def test_what_is_shown_of_it(sandbox, peer):
-    status = sandbox.status()
+    status = schema.check(sandbox.status(), "status")
     tunnel = status["tunnel"]
     assert status["drift"] == [] and status["notes"] == []
     assert tunnel["endpoint"] == "5.9.1.1:51829" and tunnel["dns"] == ["10.8.9.1"] and tunnel["problem"] is None
@@ -165,7 +166,7 @@ def test_what_is_shown_of_it(sandbox, peer):
     assert 0 <= time.time() - tunnel["latest_handshake"] < 900
     assert tunnel["received_bytes"] > 0 and tunnel["sent_bytes"] > 0
     assert re.search(r"^tunnel: +to 5\.9\.1\.1:51829, last handshake", sandbox.migrant("status").stdout, re.M)
-    wg = json.loads(sandbox.migrant("wg", "--json").stdout)
+    wg = schema.check(json.loads(sandbox.migrant("wg", "--json").stdout), "wg")
     assert wg["public_key"] == peer.clients[0][1] and wg["peers"][0]["public_key"] == peer.public
     assert sorted(wg["peers"][0]["allowed_ips"]) == ["0.0.0.0/0", "::/0"] and wg["peers"][0]["keepalive"] is None
     assert re.search(r"^  endpoint: +5\.9\.1\.1:51829$", sandbox.migrant("wg").stdout, re.M)
@@ -209,6 +210,27 @@ def test_the_guest_boots_again(sandbox, peer, leaks):
                                        timeout=300).stdout.strip() not in ("", boot), 600)
     assert sandbox.fetch(WEB) == peer.client()[0] and sandbox.ask("inside.test", "8.8.8.8") == "9.9.9.9"
     assert leaks.all() == ""
+
+
+def test_panic_and_back(sandbox, peer, leaks):
+    """Cut off also if the guest should run on: it says so on its console."""
+    def rounds():
+        return [line for line in sandbox.migrant("logs").stdout.splitlines() if line in ("closed", peer.client()[0])]
+
+    loop = "while :; do " + FETCH.format(WEB) + "; sleep 1; done >/dev/ttyS0 2>&1"
+    sandbox.migrant("exec", "-T", "--", "sudo", "systemd-run", "--unit=asks", "sh", "-c", loop)
+    eventually(lambda: peer.client()[0] in rounds(), 120)
+    sandbox.migrant("panic")
+    status = sandbox.status()
+    assert (status["state"], status["drift"]) == ("paused", ["the network is cut off (panic)"])
+    sandbox.lab.host.run(*VIRSH, "resume", "migrant-tunneled")
+    eventually(lambda: rounds()[-2:] == ["closed", "closed"], 120)
+    assert leaks.all() == ""
+    sandbox.migrant("panic")
+    sandbox.migrant("up")
+    eventually(lambda: rounds()[-1] == peer.client()[0], 120)
+    sandbox.ssh("sudo systemctl stop asks")
+    assert (sandbox.status()["drift"], leaks.all()) == ([], "")
 
 
 def test_a_changed_file_is_a_note(sandbox, peer):
