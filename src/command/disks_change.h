@@ -1,0 +1,49 @@
+/* What the changes of a sandbox's disks have in common (command/disks.h). */
+#ifndef COMMAND_DISKS_CHANGE_H
+#define COMMAND_DISKS_CHANGE_H
+
+#include "command/disks.h"
+
+/*
+ * What every change begins with: the pool, what is in it, and nothing that is left from before.
+ * EXIT_STATE as disks_require_made().
+ */
+MUST_CHECK int disks_begin(struct project *project, virStoragePoolPtr *ret_pool,
+			   struct tree *ret_tree, struct error *err);
+
+/* Puts what project->domain.definition says by now into the domain's definition. */
+MUST_CHECK int disks_redefine(struct project *project, struct error *err);
+
+/* Deletes what of the sandbox's disks and memory nothing needs, and forgets it in *tree. */
+MUST_CHECK int disks_sweep(struct project *project, virStoragePoolPtr pool, struct tree *tree,
+			   struct error *err);
+
+/* A new overlay over the disk @layer, under the sandbox's next name. The caller frees *ret_name. */
+MUST_CHECK int disks_make_overlay(const struct project *project, virStoragePoolPtr pool,
+				  const struct tree *tree, const char *layer, char **ret_name,
+				  struct error *err);
+
+/* Deletes an overlay that nothing names yet; if it cannot, the next command does. Returns -1. */
+int disks_discard(virStoragePoolPtr pool, const char *overlay);
+
+/* Whether a guest has the disks open, as disks_begin() has found it: what was before may be past.
+ */
+bool disks_are_open(const struct project *project);
+
+/* Whether a snapshot names the volume. */
+bool disk_is_frozen(const struct snapshots *snapshots, const char *volume);
+
+/*
+ * Among what lies below the sandbox's disk, the first that is not its own: a place in its
+ * definition's list, at whose end there is NULL.
+ */
+char *const *disks_find_foreign(const struct definition *definition);
+
+/* Adds a copy to a list for free_list(), which has *count texts. */
+void disks_list_add(char ***list, size_t *count, const char *text);
+
+/* The snapshot of that name, the project's own; or NULL, and EX_NOINPUT. */
+const struct snapshot *disks_require_snapshot(const struct project *project, const char *name,
+					      struct error *err);
+
+#endif
