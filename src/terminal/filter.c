@@ -14,6 +14,7 @@
 
 #include "base/parse.h"
 #include "base/text.h"
+#include "terminal/csi.h"
 #include "terminal/sequences.h"
 
 #define ESC	       0x1b
@@ -21,7 +22,6 @@
 #define SUB	       0x1a
 #define DEL	       0x7f
 #define TITLE_MAX      400
-#define PARAMETERS_MAX 64
 #define PALETTE_DIGITS 7 /* of Linux's ESC ] P, which nothing ends */
 
 enum state {
@@ -207,78 +207,6 @@ static void take_escape(struct filter *filter, unsigned char byte, struct strbuf
 		end_escape(filter, byte, out);
 }
 
-/* A CSI sequence in its parts. */
-struct csi {
-	char prefix, intermediate, final;
-	const char *parameters;	 /* digits, ';' and ':' */
-	size_t parameter_length; /* bytes */
-	uint32_t numbers[PARAMETERS_MAX];
-	size_t count;
-	bool has_parts;
-};
-
-/* Reads "1;2:3". Nine digits are more than a screen has columns, and fit. */
-static bool parse_parameters(struct csi *csi)
-{
-	size_t digits = 0;
-
-	csi->count = csi->parameter_length ? 1 : 0;
-	for (size_t i = 0; i < csi->parameter_length; i++) {
-		char byte = csi->parameters[i];
-
-		if (byte == ';' || byte == ':') {
-			if (csi->count == PARAMETERS_MAX)
-				return false;
-			csi->has_parts |= byte == ':';
-			csi->count++;
-			digits = 0;
-		} else if (byte >= '0' && byte <= '9' && digits++ < 9) {
-			csi->numbers[csi->count - 1] =
-				csi->numbers[csi->count - 1] * 10 + (uint32_t)(byte - '0');
-		} else {
-			return false;
-		}
-	}
-	return true;
-}
-
-static bool is_parameter(char byte)
-{
-	return byte >= 0x30 && byte <= 0x3f;
-}
-
-static bool parse_csi(const struct filter *filter, unsigned char final, struct csi *ret_csi)
-{
-	size_t at = 0, end;
-
-	*ret_csi = (struct csi){.final = (char) final};
-	if (filter->is_too_long)
-		return false;
-	if (filter->length && filter->pending[0] >= '<' && filter->pending[0] <= '?')
-		ret_csi->prefix = filter->pending[at++];
-	for (end = at; end < filter->length && is_parameter(filter->pending[end]);)
-		end++;
-	ret_csi->parameters = filter->pending + at;
-	ret_csi->parameter_length = end - at;
-	if (end < filter->length)
-		ret_csi->intermediate = filter->pending[end++];
-	return end == filter->length && parse_parameters(ret_csi);
-}
-
-static bool is_allowed(const struct sequence *sequence, const struct csi *csi)
-{
-	if (csi->count < sequence->least || csi->count > sequence->most ||
-	    (csi->has_parts && !sequence->has_parts))
-		return false;
-	if (csi->count &&
-	    (csi->numbers[0] < sequence->first_low || csi->numbers[0] > sequence->first_high))
-		return false;
-	for (size_t i = 1; i < csi->count; i++)
-		if (csi->numbers[i] > sequence->rest_high)
-			return false;
-	return true;
-}
-
 /* Of several modes in one sequence, each that passes goes on in one of its own. */
 static void end_modes(struct filter *filter, const struct csi *csi, struct strbuf *out)
 {
@@ -303,7 +231,8 @@ static void end_csi(struct filter *filter, unsigned char final, struct strbuf *o
 	struct csi csi;
 	int entry;
 
-	if (!parse_csi(filter, final, &csi)) {
+	if (filter->is_too_long ||
+	    !csi_parse(filter->pending, filter->length, (char) final, &csi)) {
 		drop(filter);
 		return;
 	}
@@ -313,7 +242,7 @@ static void end_csi(struct filter *filter, unsigned char final, struct strbuf *o
 	}
 	entry = sequence_find_final(SEQUENCE_CSI, csi.prefix, csi.intermediate, csi.final);
 	if (entry < 0 || sequences[entry].verdict != SEQUENCE_PASSES ||
-	    !is_allowed(&sequences[entry], &csi)) {
+	    !csi_is_allowed(&csi, &sequences[entry])) {
 		drop(filter);
 		return;
 	}
