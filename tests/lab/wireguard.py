@@ -111,13 +111,14 @@ class Peer:
 
 class Leaks:
     """Counts, where the host's links end, all frames but WireGuard's own, what neighbours say to each other, and the
-    host's word that nobody is where the peer sends to."""
+    host's word that nobody is where something was sent to: the peer's datagrams, or late segments of a connection that
+    an earlier sandbox had without a tunnel."""
 
     QUIET = """
         ether type arp accept
         icmpv6 type { 133, 134, 135, 136, 137, 143 } accept
-        icmp type { destination-unreachable, redirect } ip saddr { 5.9.1.2, 5.9.1.3 } @th,136,8 17 accept
-        icmpv6 type destination-unreachable ip6 saddr { 2001:db8:5::2, 2a01:4f8:5::2 } @th,112,8 17 accept
+        icmp type { destination-unreachable, redirect } ip saddr { 5.9.1.2, 5.9.1.3 } @th,136,8 { 6, 17 } accept
+        icmpv6 type destination-unreachable ip6 saddr { 2001:db8:5::2, 2a01:4f8:5::2 } @th,112,8 { 6, 17 } accept
         meta l4proto udp @th,64,32 { 0x01000000, 0x02000000, 0x03000000, 0x04000000 } accept
         """
 
