@@ -6,7 +6,6 @@ same by the script at the seed's beginning, and its first boot done again over a
 
 import json
 import os
-import pathlib
 import signal
 import socket
 import subprocess

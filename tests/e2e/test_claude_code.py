@@ -8,42 +8,15 @@ import json
 import re
 import shutil
 import subprocess
-import urllib.request
 
 import pytest
 import yaml
 
+from claude import ANSWERED, HOME, LIMIT, LOGIN, MIRROR, PACKAGE, VERSION, packages, registry
 from lab import Lab
 from terminal import Terminal, show
 
-PACKAGE = "@anthropic-ai/claude-code-linux-x64"
-VERSION = "2.1.330"  # a certain one: another may look otherwise
-MIRROR = "http://deb.debian.org/debian"
 SSL = {"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt"}
-HOME = "/home/migrant"
-TOKEN = "sk-ant-oat01-only-for-this-test"
-LIMIT = 300
-# What a first start leaves, after a look at the Internet, the choice of colours and two questions.
-ANSWERED = {".claude.json": {"hasCompletedOnboarding": True, "theme": "dark",
-                             "projects": {f"{HOME}/workspace": {"hasTrustDialogAccepted": True}}},
-            "settings.json": {"skipDangerousModePermissionPrompt": True}}
-LOGIN = {"claudeAiOauth": {"accessToken": TOKEN, "refreshToken": TOKEN, "expiresAt": 4102444800000,
-                           "scopes": ["user:inference", "user:profile"], "subscriptionType": "max"}}
-
-
-def registry():
-    """What npm of this machine asks."""
-    npm = shutil.which("npm")
-    found = subprocess.run([npm, "config", "get", "registry"], capture_output=True, text=True, check=False) if npm else None
-    return (found.stdout.strip() if found and found.returncode == 0 else "").rstrip("/") or "https://registry.npmjs.org"
-
-
-def reach(url):
-    try:
-        with urllib.request.urlopen(url, timeout=60) as answer:
-            answer.read()
-    except OSError as error:
-        pytest.skip(f"this machine reaches no packages to install: {url}: {error}")
 
 
 class Debian:
@@ -75,8 +48,7 @@ class Debian:
 
 @pytest.fixture(scope="module")
 def debian(build, tmp_path_factory):
-    reach(f"{registry()}/{PACKAGE}/{VERSION}")
-    reach(f"{MIRROR}/dists/bookworm/InRelease")
+    packages()
     root = build / "agent-root"
     if not root.exists():
         part = build / "agent-root.part"

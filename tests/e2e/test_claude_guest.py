@@ -8,46 +8,19 @@ import ipaddress
 import json
 import pathlib
 import re
-import shutil
 import socket
 import subprocess
-import urllib.error
-import urllib.request
 from urllib.parse import urlsplit
 
 import pytest
 
+from claude import ANSWERED, HOME, LIMIT, LOGIN, MIRROR, TOKEN, VERSION, packages, registry
 from conftest import POOL, fill_pool
 from lab import Lab
 from terminal import Terminal
 
 PROJECT = "/home/dev/claude"
-PACKAGE = "@anthropic-ai/claude-code-linux-x64"
-VERSION = "2.1.330"  # a certain one: another may look otherwise
-MIRROR = "http://deb.debian.org/debian"  # the box's
-CONFIG = "/home/migrant/.claude"
-TOKEN = "sk-ant-oat01-only-for-this-test"
-LIMIT = 300  # for what an emulated guest shows, beside others
-# What a first start leaves, after a look at the Internet, the choice of colours and two questions.
-ANSWERED = {".claude.json": {"hasCompletedOnboarding": True, "theme": "dark",
-                             "projects": {"/home/migrant/workspace": {"hasTrustDialogAccepted": True}}},
-            "settings.json": {"skipDangerousModePermissionPrompt": True}}
-LOGIN = {"claudeAiOauth": {"accessToken": TOKEN, "refreshToken": TOKEN, "expiresAt": 4102444800000,
-                           "scopes": ["user:inference", "user:profile"], "subscriptionType": "max"}}
-
-
-def registry():
-    npm = shutil.which("npm")
-    found = subprocess.run([npm, "config", "get", "registry"], capture_output=True, text=True, check=False) if npm else None
-    return (found.stdout.strip() if found and found.returncode == 0 else "").rstrip("/") or "https://registry.npmjs.org"
-
-
-def fetched(url):
-    try:
-        with urllib.request.urlopen(url, timeout=60) as answer:
-            return answer.read()
-    except (OSError, urllib.error.URLError) as error:
-        pytest.skip(f"this machine reaches no packages to install in a guest: {url}: {error}")
+CONFIG = f"{HOME}/.claude"
 
 
 def denied(*urls):
@@ -108,9 +81,7 @@ class Sandbox:
 
 @pytest.fixture(scope="module")
 def box(build, box_files):
-    metadata = json.loads(fetched(f"{registry()}/{PACKAGE}/{VERSION}"))
-    fetched(f"{MIRROR}/dists/bookworm/InRelease")
-    hosts = denied(registry(), metadata["dist"]["tarball"], MIRROR)
+    hosts = denied(registry(), packages()["dist"]["tarball"], MIRROR)
     with Lab(online=True) as lab:
         lab.install(build)
         fill_pool(lab, box_files)

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import POOL
 from lab import Lab
-from never_boots import (NEVER_BOOTS, VIRSH, WITHOUT_SHARES, Project, assert_nothing_left, assert_refused, cut_off, kill,
+from never_boots import (NEVER_BOOTS, VIRSH, WITHOUT_SHARES, Project, assert_nothing_left, assert_refused, cut_off, errors, kill,
                          leave_free, with_small_pool)
 
 HOOK = "/usr/sbin/migrant-hook"

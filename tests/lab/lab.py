@@ -12,7 +12,6 @@ Three machines, none of which can reach the one the tests run on:
 
 import contextlib
 import fcntl
-import json
 import os
 import pathlib
 import re

@@ -12,7 +12,7 @@ from scapy.all import DNS, DNSQR
 
 from conftest import GATEWAY, HELPER, HERE, PROBE, Sandbox, probe, running
 from keeping import log_lines, peer, wait_for
-from lab import LAN_PEER, RESOLVER, WEB, child_of, stop
+from lab import LAN_PEER, WEB, child_of, stop
 
 EXCHANGE = HERE / "exchange.py"
 DIRECTORY = "/var/log/migrant"

@@ -8,7 +8,6 @@ import os
 import pathlib
 import shutil
 import socket
-import subprocess
 import time
 
 import pytest

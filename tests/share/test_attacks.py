@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from conftest import HERE, IMAGES, MIB, Sandbox, end, made, mounts, nothing_new, refused as hook_refuses, running, share, until, worker_of
-from lab import Machine, child_of, stop
+from conftest import HERE, IMAGES, MIB, Sandbox, end, made, mounts, nothing_new, refused as hook_refuses, share, until, worker_of
+from lab import child_of, stop
 from virtiofs import INIT, ROOT, Refused, refused
 
 

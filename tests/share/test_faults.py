@@ -10,7 +10,6 @@ import pytest
 
 from conftest import HERE, IMAGES, MIB, Sandbox, descriptions, made, mounts, refused, running, share, standing, until, worker_of
 from lab import stop
-from virtiofs import ROOT
 
 
 @pytest.fixture
