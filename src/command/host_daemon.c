@@ -114,7 +114,8 @@ static double process_age(pid_t pid)
 	return seconds(now) - strtod(field, NULL) / (double)sysconf(_SC_CLK_TCK);
 }
 
-/* How long ago the file or link was changed, in seconds; -1: it cannot be told. */
+/* How long ago the file or link was changed, in seconds; negative: it cannot be told, as when the
+ * clock was put back. */
 static double change_age(const char *path)
 {
 	struct stat status;
@@ -252,8 +253,9 @@ bool host_daemon_lacks_hook(void)
 {
 	const struct daemon *daemon = find_daemon();
 	pid_t pid = daemon ? daemon_pid(daemon->name) : 0;
+	struct stat status;
 
-	return change_age(HOOK_LINK) < 0 || (pid && is_newer(HOOK_LINK, pid));
+	return lstat(HOOK_LINK, &status) < 0 || (pid && is_newer(HOOK_LINK, pid));
 }
 
 static bool is_stale(const struct daemon *daemon)
