@@ -7,8 +7,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 #define REDRAW_MS     100
@@ -30,23 +30,15 @@ void log_keep(void (*take)(void *data, const char *line), void *data)
 static bool has_status;
 static int64_t status_ms; /* … when */
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Cut to the terminal's width: a line that wraps cannot be drawn over. */
 void log_status(const char *text)
 {
 	struct winsize size = {.ws_col = 80};
 	_cleanup_free_ char *safe = text ? text_escape(text, strlen(text), false) : NULL;
 
-	if (!isatty(STDERR_FILENO) || (text && has_status && now_ms() - status_ms < REDRAW_MS))
+	if (!isatty(STDERR_FILENO) || (text && has_status && clock_ms() - status_ms < REDRAW_MS))
 		return;
-	status_ms = now_ms();
+	status_ms = clock_ms();
 	if (has_status)
 		fputs("\r\033[K", stderr);
 	has_status = text;
@@ -224,7 +216,7 @@ void progress_describe(const struct progress *progress, int64_t elapsed_ms, stru
 void progress_update(struct progress *progress, uint64_t done)
 {
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-	int64_t now = now_ms();
+	int64_t now = clock_ms();
 
 	if (!progress->started_ms) {
 		progress->first = done;

@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/text.h"
 
@@ -172,14 +172,6 @@ int process_start(struct process *process, struct error *err)
 	return 0;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 void (*process_idle)(void);
 
 int process_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
@@ -214,7 +206,7 @@ static enum wait_end wait_end(const struct process *process, int64_t deadline)
 	for (;;) {
 		struct pollfd fds[] = {{.fd = process->pidfd, .events = POLLIN},
 				       {.fd = passed_on ? -1 : interrupt_fd(), .events = POLLIN}};
-		int64_t left = deadline ? deadline - now_ms() : -1;
+		int64_t left = deadline ? deadline - clock_ms() : -1;
 
 		if (deadline && left <= 0)
 			return END_TIMEOUT;
@@ -259,7 +251,7 @@ static int gave_up(struct process *process, enum wait_end why, struct error *err
 
 int process_wait(struct process *process, int *ret_status, struct error *err)
 {
-	int64_t deadline = process->timeout ? now_ms() + (int64_t)process->timeout * 1000 : 0;
+	int64_t deadline = process->timeout ? clock_ms() + (int64_t)process->timeout * 1000 : 0;
 	enum wait_end end = wait_end(process, deadline);
 
 	if (end != END_REACHED)
@@ -320,7 +312,7 @@ static enum wait_end collect(int output_fd, int errors_fd, int64_t deadline, siz
 			       {.fd = interrupt_fd(), .events = POLLIN}};
 
 	while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-		int64_t left = deadline ? deadline - now_ms() : -1;
+		int64_t left = deadline ? deadline - clock_ms() : -1;
 
 		if (deadline && left <= 0)
 			return END_TIMEOUT;
@@ -345,7 +337,7 @@ static int run_collecting(struct process *process, size_t max, struct strbuf *ou
 	_cleanup_strbuf_ struct strbuf errors = STRBUF_INIT;
 	_cleanup_close_ int output_read = -1, output_write = -1;
 	_cleanup_close_ int errors_read = -1, errors_write = -1;
-	int64_t deadline = process->timeout ? now_ms() + (int64_t)process->timeout * 1000 : 0;
+	int64_t deadline = process->timeout ? clock_ms() + (int64_t)process->timeout * 1000 : 0;
 	enum wait_end end;
 	int pipes[2];
 	int result;

@@ -10,8 +10,8 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -147,14 +147,6 @@ static void add_output(struct output *output, const char *bytes, size_t length)
 	}
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Reads @fd to its end. A signal is passed on once; -1 when what it ends takes too long. */
 static int follow(const struct process *process, int fd, struct output *output)
 {
@@ -166,13 +158,13 @@ static int follow(const struct process *process, int fd, struct output *output)
 				       {.fd = deadline ? -1 : interrupt_fd(), .events = POLLIN}};
 		ssize_t got;
 
-		if (deadline && now_ms() > deadline)
+		if (deadline && clock_ms() > deadline)
 			return -1;
 		if (poll(fds, ARRAY_SIZE(fds), deadline ? 500 : -1) < 0 && errno != EINTR)
 			return -1;
 		if (!deadline && interrupt_pending()) {
 			kill(-process->pid, SIGTERM);
-			deadline = now_ms() + END_WAIT_MS;
+			deadline = clock_ms() + END_WAIT_MS;
 		}
 		if (!(fds[0].revents & (POLLIN | POLLHUP)))
 			continue;

@@ -85,7 +85,7 @@ static int shorten(struct project *project, virStoragePoolPtr pool, struct tree 
 		   size_t longest, struct error *err)
 {
 	struct definition *definition = &project->domain.definition;
-	size_t cut = disks_are_open(project) ? find_cut(definition, longest) : 0;
+	size_t cut = project_has_guest(project) ? find_cut(definition, longest) : 0;
 	size_t depth;
 
 	if (cut == 0) {
@@ -131,7 +131,7 @@ static int freeze(struct project *project, virStoragePoolPtr pool, const char *o
 	_cleanup_free_ char *memory =
 		snapshot && snapshot->memory ? pool_path(snapshot->memory) : NULL;
 	struct definition *definition = &project->domain.definition;
-	bool runs = disks_are_open(project);
+	bool runs = project_has_guest(project);
 
 	/* Not to learn that a definition cannot be written when the guest has its new disk. */
 	if ((runs && disks_redefine(project, err) < 0) ||
@@ -176,7 +176,7 @@ int disks_save(struct project *project, const char *name, const char *text, bool
 	if (disks_begin(project, &pool, &tree, err) < 0 || check_name(project, name, err) < 0 ||
 	    check_freeze(project, err) < 0 || clock_text(time(NULL), &snapshot.created, err) < 0)
 		return -1;
-	snapshot.running = disks_are_open(project);
+	snapshot.running = project_has_guest(project);
 	snapshot.layer = text_dup(tree_volume_of(project->domain.definition.disk));
 	if (snapshot_check(&snapshot, err) < 0 ||
 	    shorten(project, pool, &tree, longest_for(name), err) < 0 ||

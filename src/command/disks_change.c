@@ -15,11 +15,6 @@ static const char *uuid_of(const struct project *project)
 	return project->domain.definition.metadata.uuid;
 }
 
-bool disks_are_open(const struct project *project)
-{
-	return project->domain.state == DOMAIN_RUNNING || project->domain.state == DOMAIN_PAUSED;
-}
-
 int disks_require_made(const struct project *project, struct error *err)
 {
 	if (project->domain.handle && project->domain.definition.metadata.booted)
@@ -113,7 +108,7 @@ static int believe_guest(struct project *project, struct error *err)
 	_cleanup_definition_ struct definition live = {0};
 	struct definition *definition = &project->domain.definition;
 
-	if (!disks_are_open(project))
+	if (!project_has_guest(project))
 		return 0;
 	if (read_live(project, &live, err) < 0)
 		return -1;

@@ -5,8 +5,9 @@
 #include "command/disks.h"
 
 /*
- * What every change begins with: the pool, what is in it, and nothing that is left from before.
- * EXIT_STATE as disks_require_made().
+ * What every change begins with: the pool, what is in it, nothing that is left from before, and
+ * the domain's state as it is now: what was true when the command began may be no more. EXIT_STATE
+ * as disks_require_made().
  */
 MUST_CHECK int disks_begin(struct project *project, virStoragePoolPtr *ret_pool,
 			   struct tree *ret_tree, struct error *err);
@@ -25,10 +26,6 @@ MUST_CHECK int disks_make_overlay(const struct project *project, virStoragePoolP
 
 /* Deletes an overlay that nothing names yet; if it cannot, the next command does. Returns -1. */
 int disks_discard(virStoragePoolPtr pool, const char *overlay);
-
-/* Whether a guest has the disks open, as disks_begin() has found it: what was before may be past.
- */
-bool disks_are_open(const struct project *project);
 
 /* Whether a snapshot names the volume. */
 bool disk_is_frozen(const struct snapshots *snapshots, const char *volume);

@@ -63,17 +63,6 @@ static void read_boot(xmlXPathContextPtr context, struct definition *definition)
 	definition->uefi = loader || text_equal(firmware, "efi");
 }
 
-/* The child element, or NULL. */
-static xmlNode *child(const xmlNode *parent, const char *name)
-{
-	xmlNode *node = parent ? parent->children : NULL;
-
-	while (node && !(node->type == XML_ELEMENT_NODE && !node->ns &&
-			 text_equal((const char *)node->name, name)))
-		node = node->next;
-	return node;
-}
-
 /* The attribute's text or NULL; the caller frees. */
 static char *attribute(const xmlNode *node, const char *name)
 {
@@ -98,18 +87,18 @@ static int read_chain(const xmlNode *disk, struct definition *definition, struct
 {
 	size_t count = 0;
 
-	definition->disk = attribute(child(disk, "source"), "file");
+	definition->disk = attribute(xml_child(disk, "source"), "file");
 	definition->layers = xcalloc(DISK_LAYERS_MAX + 1, sizeof(*definition->layers));
-	for (const xmlNode *store = child(disk, "backingStore"); child(store, "source");
-	     store = child(store, "backingStore")) {
+	for (const xmlNode *store = xml_child(disk, "backingStore"); xml_child(store, "source");
+	     store = xml_child(store, "backingStore")) {
 		if (count > DISK_LAYERS_MAX)
 			return error_set(err, EX_DATAERR, "the domain's disk has too many layers");
 		if (count++)
 			definition->layers[count - 2] = take_ptr(definition->base);
 		free(definition->base);
 		free(definition->base_format);
-		definition->base = attribute(child(store, "source"), "file");
-		definition->base_format = attribute(child(store, "format"), "type");
+		definition->base = attribute(xml_child(store, "source"), "file");
+		definition->base_format = attribute(xml_child(store, "format"), "type");
 	}
 	if (count >= 2 && disk_is_layer(definition->layers[count - 2]))
 		read_layer(definition, &definition->layers[count - 2]);
@@ -196,19 +185,11 @@ static xmlDocPtr new_parts(const struct definition *definition)
 	return doc;
 }
 
-static void drop(xmlNode *node)
-{
-	if (!node)
-		return;
-	xmlUnlinkNode(node);
-	xmlFreeNode(node);
-}
-
 static void replace_parts(xmlDocPtr doc, xmlNode *disk, xmlNode *metadata, xmlDocPtr parts)
 {
-	drop(child(disk, "source"));
-	drop(child(disk, "backingStore"));
-	drop(snapshots_find_element(doc));
+	xml_drop(xml_child(disk, "source"));
+	xml_drop(xml_child(disk, "backingStore"));
+	xml_drop(snapshots_find_element(doc));
 	for (xmlNode *part = xmlDocGetRootElement(parts)->children; part; part = part->next) {
 		xmlNode *copy = xmlDocCopyNode(part, doc, 1);
 
@@ -220,7 +201,7 @@ static void replace_parts(xmlDocPtr doc, xmlNode *disk, xmlNode *metadata, xmlDo
 static int edit(xmlDocPtr doc, const struct definition *definition, struct error *err)
 {
 	xmlXPathContextPtr context = xmlXPathNewContext(doc);
-	xmlNode *metadata = child(xmlDocGetRootElement(doc), "metadata");
+	xmlNode *metadata = xml_child(xmlDocGetRootElement(doc), "metadata");
 	xmlNode *disk;
 	xmlDocPtr parts;
 

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "domain/live.h"
+#include "domain/xml.h"
 
 #define PARSE_OPTIONS \
 	(XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOBLANKS)
@@ -16,30 +17,6 @@
 static xmlDocPtr parse(const char *xml)
 {
 	return xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, PARSE_OPTIONS);
-}
-
-static bool is_named(const xmlNode *node, const char *name)
-{
-	return node->type == XML_ELEMENT_NODE && !node->ns &&
-	       text_equal((const char *)node->name, name);
-}
-
-/* The element, or NULL; @node may be NULL. */
-static xmlNode *child(const xmlNode *node, const char *name)
-{
-	xmlNode *found = node ? node->children : NULL;
-
-	while (found && !is_named(found, name))
-		found = found->next;
-	return found;
-}
-
-static void drop(xmlNode *node)
-{
-	if (!node)
-		return;
-	xmlUnlinkNode(node);
-	xmlFreeNode(node);
 }
 
 /* Frees the document. */
@@ -60,19 +37,19 @@ char *saved_machine(const char *xml)
 {
 	xmlDocPtr doc = parse(xml);
 	xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
-	const xmlNode *devices = child(root, "devices");
+	const xmlNode *devices = xml_child(root, "devices");
 
 	if (!doc)
 		return NULL;
-	drop(child(root, "metadata"));
-	drop(child(root, "genid"));
+	xml_drop(xml_child(root, "metadata"));
+	xml_drop(xml_child(root, "genid"));
 	for (xmlNode *node = devices ? devices->children : NULL, *next; node; node = next) {
 		next = node->next;
-		if (is_named(node, "disk")) {
-			drop(child(node, "source"));
-			drop(child(node, "backingStore"));
-		} else if (is_named(node, "controller")) {
-			drop(node); /* libvirt adds them, and not always in the same order */
+		if (xml_is_named(node, "disk")) {
+			xml_drop(xml_child(node, "source"));
+			xml_drop(xml_child(node, "backingStore"));
+		} else if (xml_is_named(node, "controller")) {
+			xml_drop(node); /* libvirt adds them, and not always in the same order */
 		}
 	}
 	return dump(doc);
@@ -81,7 +58,7 @@ char *saved_machine(const char *xml)
 static int replace_metadata(xmlDocPtr doc, const struct metadata *metadata, struct error *err)
 {
 	const xmlNode *ours = metadata_find(doc);
-	xmlNode *parent = child(xmlDocGetRootElement(doc), "metadata");
+	xmlNode *parent = xml_child(xmlDocGetRootElement(doc), "metadata");
 	xmlNode *node = ours && parent ? parent->children : NULL;
 	_cleanup_free_ char *text = metadata_document(metadata);
 	xmlDocPtr replacement = parse(text);
@@ -116,7 +93,7 @@ int saved_edit(const char *xml, const struct definition *definition, char **ret_
 	if (!doc)
 		return error_set(err, EX_DATAERR, "the saved domain is not XML");
 	/* libvirt has written our limit down there, and would let QEMU lock that much */
-	drop(child(xmlDocGetRootElement(doc), "memtune"));
+	xml_drop(xml_child(xmlDocGetRootElement(doc), "memtune"));
 	if (replace_metadata(doc, &definition->metadata, err) < 0) {
 		xmlFreeDoc(doc);
 		return -1;

@@ -109,3 +109,26 @@ char *xml_writer_finish(xmlTextWriterPtr writer, xmlBufferPtr buffer)
 	xmlBufferFree(buffer);
 	return text;
 }
+
+bool xml_is_named(const xmlNode *node, const char *name)
+{
+	return node->type == XML_ELEMENT_NODE && !node->ns &&
+	       text_equal((const char *)node->name, name);
+}
+
+xmlNode *xml_child(const xmlNode *parent, const char *name)
+{
+	xmlNode *node = parent ? parent->children : NULL;
+
+	while (node && !xml_is_named(node, name))
+		node = node->next;
+	return node;
+}
+
+void xml_drop(xmlNode *node)
+{
+	if (!node)
+		return;
+	xmlUnlinkNode(node);
+	xmlFreeNode(node);
+}

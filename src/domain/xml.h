@@ -1,10 +1,13 @@
 /*
- * Writing XML. Running out of memory, the one way in which libxml2's writer fails, aborts.
+ * Writing XML, and small steps in a tree of it. Running out of memory, the one way in which
+ * libxml2's writer fails, aborts.
  */
 #ifndef DOMAIN_XML_H
 #define DOMAIN_XML_H
 
+#include <libxml/tree.h>
 #include <libxml/xmlwriter.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -39,5 +42,14 @@ void xml_number(xmlTextWriterPtr writer, const char *name, const char *unit, uin
 
 /* EX_DATAERR, which names @what, when XML cannot carry @text. NULL is fine. */
 MUST_CHECK int xml_check_text(const char *what, const char *text, struct error *err);
+
+/* Whether it is an element of that name, in no namespace. */
+bool xml_is_named(const xmlNode *node, const char *name);
+
+/* The first such element in @parent, or NULL; @parent may be NULL. */
+xmlNode *xml_child(const xmlNode *parent, const char *name);
+
+/* Takes a node out of its document. NULL is fine. */
+void xml_drop(xmlNode *node);
 
 #endif

@@ -8,8 +8,8 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "hook/keeper_parts.h"
@@ -18,14 +18,6 @@
 #define CONFIG_MAX     65536
 #define EVENTS_IN_TURN 64
 #define TICK_MS	       100
-
-static int64_t monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Sources. The set holds so few that adding one fails only without memory: it is silent then, and
  * what it belongs to runs into its time-out or its cap. */
@@ -112,7 +104,7 @@ static int watch_all(struct keeper *keeper, struct error *err)
 	keeper->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (keeper->epoll < 0)
 		return error_errno(err, EX_OSERR, "cannot wait for events");
-	keeper->now_ms = monotonic_ms();
+	keeper->now_ms = clock_ms();
 	log_begin(&keeper->log, keeper->now_ms);
 	for (size_t i = 0; i < keeper->listener_count; i++)
 		source_watch(keeper, &keeper->listeners[i].source, EPOLLIN);
@@ -142,7 +134,7 @@ static int turn(struct keeper *keeper, struct error *err)
 
 	if (count < 0 && errno != EINTR)
 		return error_errno(err, EX_OSERR, "cannot wait for events");
-	keeper->now_ms = monotonic_ms();
+	keeper->now_ms = clock_ms();
 	for (int i = 0; i < count; i++) {
 		struct source *source = events[i].data.ptr;
 

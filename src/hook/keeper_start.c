@@ -12,8 +12,8 @@
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
@@ -47,23 +47,15 @@ static _Noreturn void run_child(const char *name, int answer)
 	_exit(EX_UNAVAILABLE);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Reads the child's answer to its end, as long as there is time. */
 static void read_answer(int fd, struct strbuf *answer)
 {
-	const int64_t deadline = now_ms() + START_TIMEOUT_MS;
+	const int64_t deadline = clock_ms() + START_TIMEOUT_MS;
 	char chunk[1024];
 
 	while (answer->length < ANSWER_MAX) {
 		struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-		const int64_t left = deadline - now_ms();
+		const int64_t left = deadline - clock_ms();
 		ssize_t got;
 
 		if (left <= 0 || poll(&poll_fd, 1, (int)left) <= 0)

@@ -9,8 +9,8 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -81,24 +81,17 @@ static bool drain(struct output *output, int fd)
 	return got < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Follows the output until the program ends. -1: it has to be stopped. */
 static int follow(struct output *output, const struct process *process, int fd, struct error *err)
 {
-	const int64_t deadline = process->timeout ? now_ms() + process->timeout * INT64_C(1000) : 0;
+	const int64_t deadline =
+		process->timeout ? clock_ms() + process->timeout * INT64_C(1000) : 0;
 	struct pollfd fds[] = {{.fd = process->pidfd, .events = POLLIN},
 			       {.fd = interrupt_fd(), .events = POLLIN},
 			       {.fd = fd, .events = POLLIN}};
 
 	for (;;) {
-		const int64_t left = deadline ? deadline - now_ms() : -1;
+		const int64_t left = deadline ? deadline - clock_ms() : -1;
 
 		if (deadline && left <= 0)
 			return error_set(err, EX_TEMPFAIL, "it took longer than %u s",

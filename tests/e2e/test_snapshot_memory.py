@@ -10,24 +10,10 @@ import re
 import pytest
 
 from conftest import POOL
-from lab import Lab
-from never_boots import VIRSH, assert_nothing_left, assert_refused, cut_off, kill, leave_free, volumes, with_small_pool
-from test_snapshot_faults import MORTAL, Sandbox
+from never_boots import VIRSH, assert_nothing_left, assert_refused, cut_off, kill, leave_free, volumes
+from test_snapshot_faults import Sandbox, lab, nothing  # noqa: F401
 
 SAVE = ["snapshot", "save", "warm", "--memory", "--no-sync"]
-
-
-@pytest.fixture(scope="module")
-def lab(build, box_files):
-    with Lab() as lab:
-        with_small_pool(lab, build, box_files)
-        lab.host.run("install", build / "tests/libmortal.so", MORTAL)
-        yield lab
-
-
-@pytest.fixture(scope="module")
-def nothing(lab):
-    return lab.snapshot()
 
 
 @pytest.fixture(scope="module")
