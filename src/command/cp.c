@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/interrupt.h"
 #include "base/log.h"
@@ -54,20 +53,12 @@ static int take(void *data, const char *bytes, size_t length, struct error *err)
 static int open_target(const char *target, struct unpack *unpack, int *ret_top, char **ret_name,
 		       struct error *err)
 {
-	_cleanup_error_ struct error missing = ERROR_INIT;
 	_cleanup_free_ char *parent = copy_parent(target);
-	bool is_file = false;
-	struct stat status;
-	int fd = copy_open(target, O_PATH, &missing);
+	bool is_directory = false;
 
-	if (fd >= 0) {
-		is_file = fstat(fd, &status) == 0 && !S_ISDIR(status.st_mode);
-		cleanup_close(&fd);
-	} else if (missing.code != EX_NOINPUT) {
-		error_move(err, &missing);
+	if (copy_find_target(target, &is_directory, err) < 0)
 		return -1;
-	}
-	if (!error_is_set(&missing) && !is_file) {
+	if (is_directory) {
 		*ret_name = text_equal(unpack->root, ".") ? NULL : text_dup(unpack->root);
 		*ret_top = copy_open(target, O_RDONLY | O_DIRECTORY, err);
 	} else {
@@ -134,7 +125,9 @@ static char *unpack_command(const char *target, const char *name)
 		"export LC_ALL=C; target=%s; name=%s; "
 		"unpack() { tar --extract --file=- --no-same-owner --directory=\"$1\"; }; "
 		"if [ -d \"$target\" ]; then unpack \"$target\"; exit; fi; "
-		"new=$(mktemp -d -- \"$(dirname -- \"$target\")/.migrant-cp.XXXXXX\") || exit; "
+		"parent=$(dirname -- \"$target\"); if [ ! -d \"$parent\" ]; then "
+		"printf 'there is no directory %%s\\n' \"$parent\" >&2; exit 1; fi; "
+		"new=$(mktemp -d -- \"$parent/.migrant-cp.XXXXXX\") || exit; "
 		"if [ \"$name\" = . ]; then from=$new; else from=$new/$name; fi; "
 		"unpack \"$new\" && { [ \"$name\" != . ] || chmod 755 \"$new\"; } && "
 		"mv -T -- \"$from\" \"$target\"; status=$?; rm -rf -- \"$new\"; exit $status",

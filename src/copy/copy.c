@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "base/text.h"
@@ -89,4 +90,24 @@ int copy_open(const char *path, int flags, struct error *err)
 			   : errno == EACCES		       ? EX_NOPERM
 							       : EX_IOERR,
 			   "%s", path);
+}
+
+int copy_find_target(const char *path, bool *ret_is_directory, struct error *err)
+{
+	_cleanup_error_ struct error missing = ERROR_INIT;
+	_cleanup_close_ int fd = copy_open(path, O_PATH, &missing);
+	struct stat status = {.st_mode = S_IFREG};
+
+	if (fd < 0 && missing.code != EX_NOINPUT) {
+		error_move(err, &missing);
+		return -1;
+	}
+	if (fd >= 0 && fstat(fd, &status) < 0)
+		return error_errno(err, EX_IOERR, "%s", path);
+	if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+		error_set(err, EX_CANTCREAT, "%s is neither a file nor a directory", path);
+		return error_hint(err, "'migrant exec -- cat FILE >%s' writes into it", path);
+	}
+	*ret_is_directory = S_ISDIR(status.st_mode);
+	return 0;
 }

@@ -47,6 +47,13 @@ char *copy_parent(const char *path);
  */
 MUST_CHECK int copy_open(const char *path, int flags, struct error *err);
 
+/*
+ * Whether @path (of the host, as the user wrote it) is a directory that a copy goes into; what is
+ * not there yet is none, and so is a file, which is replaced. Anything else is EX_CANTCREAT: root
+ * would replace /dev/null for all. Errors as copy_open().
+ */
+MUST_CHECK int copy_find_target(const char *path, bool *ret_is_directory, struct error *err);
+
 /* Guest to host. */
 struct unpack {
 	int top;	  /* the directory on the host in which all of it stays; borrowed */

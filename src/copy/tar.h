@@ -60,8 +60,8 @@ struct tar_reader {
 	struct strbuf text; /* of the pax header */
 	char *path, *link;  /* from the pax header, for the next entry */
 	uint64_t size;
-	bool has_size, has_extended;
-	unsigned int zeros; /* blocks of zeros: two end the archive */
+	bool has_size, has_extended, has_global;
+	unsigned int zeros; /* blocks of zeros: two end the archive, few follow */
 };
 
 #define _cleanup_tar_ _cleanup_(tar_reader_done)

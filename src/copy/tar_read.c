@@ -9,6 +9,7 @@
 #include "copy/tar.h"
 
 #define EXTENDED_MAX 65536 /* bytes of one pax header */
+#define ZEROS_MAX    4096  /* blocks at the end, which tar fills up to its record: 20 of them */
 
 /* The fields of a header (POSIX.1-2017, pax, "ustar Interchange Format"). */
 struct header {
@@ -143,8 +144,9 @@ static int begin_extended(struct tar_reader *reader, uint64_t size, bool is_glob
 {
 	if (size > EXTENDED_MAX)
 		return broken(err, "a pax header without end");
-	if (!is_global && reader->has_extended)
-		return broken(err, "two pax headers for one entry");
+	if (is_global ? reader->has_global : reader->has_extended)
+		return broken(err, "two pax headers where there is one");
+	reader->has_global = reader->has_global || is_global;
 	reader->extended = true;
 	reader->ignored = is_global;
 	reader->has_extended = reader->has_extended || !is_global;
@@ -225,8 +227,7 @@ static int read_block(struct tar_reader *reader, struct error *err)
 	if (is_zero(reader->block, TAR_BLOCK)) {
 		if (reader->has_extended)
 			return broken(err, "a pax header without an entry");
-		reader->zeros += reader->zeros < 2;
-		return 0;
+		return ++reader->zeros > ZEROS_MAX ? broken(err, "zeros without end") : 0;
 	}
 	if (reader->zeros)
 		return broken(err, "something behind its end");

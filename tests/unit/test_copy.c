@@ -116,6 +116,18 @@ static void add_entry(struct strbuf *out, enum tar_type type, const char *path, 
 	strbuf_add(out, zeros, tar_padding(entry.size));
 }
 
+/* A pax header of the whole archive: an entry of another kind (POSIX.1-2017, pax). */
+static void add_global(struct strbuf *out)
+{
+	const size_t at = out->length;
+	unsigned long sum;
+
+	add_entry(out, TAR_FILE, "pax", "8 a=bcd\n");
+	sum = strtoul(out->text + at + 148, NULL, 8) + 'g' - '0';
+	out->text[at + 156] = 'g';
+	snprintf(out->text + at + 148, 7, "%06lo", sum);
+}
+
 /* Sends the stream to root "a" and expects an error with @message, and that nothing got out. */
 static void refuse(const struct strbuf *stream, int code, const char *message)
 {
@@ -247,6 +259,8 @@ static void streams_that_lie_are_refused(void **state)
 	_cleanup_strbuf_ struct strbuf stream = STRBUF_INIT;
 	_cleanup_strbuf_ struct strbuf huge = STRBUF_INIT;
 	_cleanup_strbuf_ struct strbuf many = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf zeros = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf global = STRBUF_INIT;
 	const struct tar_entry large = {.path = "a", .size = INT64_MAX, .mode = 0644};
 
 	(void)state;
@@ -258,6 +272,12 @@ static void streams_that_lie_are_refused(void **state)
 	refuse(&stream, EX_DATAERR, "something behind its end");
 	stream.text[150] ^= 1;
 	refuse(&stream, EX_DATAERR, "a header that is none");
+	for (int i = 0; i < 4096; i++)
+		tar_write_end(&zeros);
+	refuse(&zeros, EX_DATAERR, "zeros without end");
+	add_global(&global);
+	add_global(&global);
+	refuse(&global, EX_DATAERR, "two pax headers");
 	/* 8 EiB, which no guest needs to send to say so */
 	tar_write_header(&huge, &large);
 	refuse(&huge, EX_DATAERR, "the guest sends more than 0 MiB: 'a' has 8796093022207 MiB");
@@ -386,6 +406,34 @@ static void a_link_on_the_host_is_not_followed(void **state)
 	place_remove(&place);
 }
 
+static void what_is_no_file_is_not_replaced(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_free_ char *file = NULL;
+	_cleanup_free_ char *fifo = NULL;
+	bool is_directory = false;
+	struct place place;
+
+	(void)state;
+	place_make(&place);
+	place_write(&place, "file", "");
+	file = text_format("%s/file", place.path);
+	fifo = text_format("%s/fifo", place.path);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_int_equal(copy_find_target(place.path, &is_directory, &err), 0);
+	assert_true(is_directory);
+	assert_int_equal(copy_find_target(file, &is_directory, &err), 0);
+	assert_false(is_directory);
+	assert_int_equal(copy_find_target(fifo, &is_directory, &err), -1);
+	assert_int_equal(err.code, EX_CANTCREAT);
+	assert_int_equal(copy_find_target("/dev/null", &is_directory, &err), -1);
+	assert_string_equal(err.message, "/dev/null is neither a file nor a directory");
+	assert_int_equal(unlink(fifo), 0);
+	assert_int_equal(copy_find_target(fifo, &is_directory, &err), 0);
+	assert_false(is_directory);
+	place_remove(&place);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +445,7 @@ int main(void)
 		cmocka_unit_test(a_file_is_there_when_it_is_complete),
 		cmocka_unit_test(names_are_those_of_cp),
 		cmocka_unit_test(a_link_on_the_host_is_not_followed),
+		cmocka_unit_test(what_is_no_file_is_not_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
