@@ -74,6 +74,13 @@ static void note_use(struct filter *filter, int entry, struct strbuf *out)
 	filter->has_asked |= sequences[entry].asks;
 }
 
+/* Whether an entry that was found, or -1, lets pass what it is of. */
+static bool may_pass(const struct filter *filter, int entry)
+{
+	return entry >= 0 && sequences[entry].verdict == SEQUENCE_PASSES &&
+	       !(filter->drops_questions && sequences[entry].asks);
+}
+
 static void replace_character(struct filter *filter, struct strbuf *out)
 {
 	strbuf_add_text(out, filter->is_ascii ? "?" : "\xef\xbf\xbd");
@@ -241,8 +248,7 @@ static void end_csi(struct filter *filter, unsigned char final, struct strbuf *o
 		return;
 	}
 	entry = sequence_find_final(SEQUENCE_CSI, csi.prefix, csi.intermediate, csi.final);
-	if (entry < 0 || sequences[entry].verdict != SEQUENCE_PASSES ||
-	    !csi_is_allowed(&csi, &sequences[entry])) {
+	if (!may_pass(filter, entry) || !csi_is_allowed(&csi, &sequences[entry])) {
 		drop(filter);
 		return;
 	}
@@ -304,7 +310,7 @@ static void end_osc(struct filter *filter, const char *terminator, struct strbuf
 	int number = osc_number(filter, &digits);
 	int entry = number < 0 ? -1 : sequence_find_number(SEQUENCE_OSC, (uint32_t)number);
 
-	if (entry < 0 || sequences[entry].verdict != SEQUENCE_PASSES || filter->is_too_long ||
+	if (!may_pass(filter, entry) || filter->is_too_long ||
 	    !may_say(filter, &sequences[entry], digits)) {
 		drop(filter);
 		return;

@@ -24,6 +24,7 @@ struct filter {
 	uint64_t used[FILTER_USED_WORDS]; /* entries of the table that have something to undo */
 	uint64_t dropped;		  /* sequences and bytes that did not pass */
 	bool has_asked;			  /* the terminal was made to type something */
+	bool drops_questions; /* set after filter_init(): who asks could not read the answer */
 };
 
 /*

@@ -78,6 +78,8 @@ static int open_streams(struct session *session, struct process *process, struct
 			return error_errno(err, EX_OSERR, "cannot make a pipe");
 		session->child[1 + i] = *streams[i] = pair[1];
 		output_begin(&session->outputs[i], pair[0], STDOUT_FILENO + i, false);
+		/* what the terminal types would come to the user's shell */
+		session->outputs[i].filter.drops_questions = true;
 	}
 	if (session->outputs[0].from >= 0)
 		warn_of_ascii(false);

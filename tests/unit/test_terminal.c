@@ -231,6 +231,28 @@ static void test_what_reaches_beyond_does_not(void **state)
 	is_dropped("\033  G");
 }
 
+/* Where nobody could read the answer; all that draws passes as ever. */
+static void test_questions_that_nobody_waits_for(void **state)
+{
+	static const char *const questions[] = {"\033[6n",	  "\033[c",	  "\033[>c",
+						"\033[?u",	  "\033[?2026$p", "\033]11;?\a",
+						"\033]10;?\033\\"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(questions); i++) {
+		_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+		struct filter filter;
+
+		filter_init(&filter, false);
+		filter.drops_questions = true;
+		filter_add(&filter, "\033[1;31ma", 8, &out);
+		filter_add(&filter, questions[i], strlen(questions[i]), &out);
+		filter_add(&filter, "b", 1, &out);
+		assert_string_equal(strbuf_text(&out), "\033[1;31mab");
+		assert_false(filter.has_asked);
+	}
+}
+
 static void test_a_hard_reset_becomes_a_soft_one(void **state)
 {
 	(void)state;
@@ -401,6 +423,7 @@ int main(void)
 		cmocka_unit_test(test_text_passes),
 		cmocka_unit_test(test_what_draws_passes),
 		cmocka_unit_test(test_what_reaches_beyond_does_not),
+		cmocka_unit_test(test_questions_that_nobody_waits_for),
 		cmocka_unit_test(test_a_hard_reset_becomes_a_soft_one),
 		cmocka_unit_test(test_no_control_in_another_coding),
 		cmocka_unit_test(test_controls_inside_a_sequence),
