@@ -114,8 +114,9 @@ static int lift(int fd)
 	return fd >= 0 && fd <= STDERR_FILENO ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : fd;
 }
 
+/* @report gets the errno of a program that cannot be started; it is closed by the start. */
 static _Noreturn void run_child(const struct process *process, const char *path, const char **env,
-				pid_t parent)
+				pid_t parent, int report)
 {
 	int input = lift(process->input);
 	int output = lift(process->output);
@@ -140,26 +141,73 @@ static _Noreturn void run_child(const struct process *process, const char *path,
 	if (process->confine && process->confine() < 0)
 		_exit(127);
 	execve(path, (char *const *)(uintptr_t)process->argv, (char *const *)(uintptr_t)env);
+	if (write(report, &errno, sizeof(errno)) < 0) { /* the status says so as well */
+	}
 	_exit(127);
+}
+
+/* Waits for the start. 0, or the errno with which it failed. */
+static int read_report(int report)
+{
+	int number = 0;
+	ssize_t got;
+
+	do
+		got = read(report, &number, sizeof(number));
+	while (got < 0 && errno == EINTR);
+	return got == (ssize_t)sizeof(number) ? number : 0;
+}
+
+static int start_error(const char *path, int number, struct error *err)
+{
+	if (number == ENOEXEC)
+		return error_set(
+			err, EX_NOPERM,
+			"cannot start %s: it is no program, and no script that begins with '#!'",
+			path);
+	if (number == ENOENT) /* the file itself is there */
+		return error_set(err, EX_UNAVAILABLE,
+				 "cannot start %s: the interpreter in its first line is not there",
+				 path);
+	errno = number;
+	return error_errno(err, number == EACCES ? EX_NOPERM : EX_OSERR, "cannot start %s", path);
+}
+
+static int reap(struct process *process)
+{
+	int status = 0;
+
+	while (waitpid(process->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	close(process->pidfd);
+	process->pidfd = -1;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 int process_start(struct process *process, struct error *err)
 {
 	_cleanup_free_ char *path = process_find(process->argv[0]);
 	_cleanup_free_ const char **env = NULL;
+	_cleanup_close_ int report = -1;
 	pid_t parent = getpid();
 	sigset_t all, saved;
+	int pair[2];
+	int failure;
 
 	if (!path)
 		return error_set(err, EX_UNAVAILABLE, "%s is not installed", process->argv[0]);
 	env = environment(process);
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return error_errno(err, EX_OSERR, "cannot make a pipe");
+	report = pair[0];
 	/* A signal must not run our handler in the child: it waits there for the default one. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &saved);
 	process->pid = fork();
 	if (process->pid == 0)
-		run_child(process, path, env, parent);
+		run_child(process, path, env, parent, pair[1]);
 	sigprocmask(SIG_SETMASK, &saved, NULL);
+	close(pair[1]);
 	if (process->pid < 0)
 		return error_errno(err, EX_OSERR, "cannot start %s", process->argv[0]);
 	process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
@@ -168,6 +216,11 @@ int process_start(struct process *process, struct error *err)
 		kill(process->pid, SIGKILL);
 		waitpid(process->pid, NULL, 0);
 		return -1;
+	}
+	failure = read_report(report);
+	if (failure) {
+		reap(process);
+		return start_error(process->argv[0], failure, err);
 	}
 	return 0;
 }
@@ -218,17 +271,6 @@ static enum wait_end wait_end(const struct process *process, int64_t deadline)
 			return END_INTERRUPTED;
 		passed_on = true;
 	}
-}
-
-static int reap(struct process *process)
-{
-	int status = 0;
-
-	while (waitpid(process->pid, &status, 0) < 0 && errno == EINTR)
-		;
-	close(process->pidfd);
-	process->pidfd = -1;
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 void process_kill(struct process *process)

@@ -55,7 +55,10 @@ int process_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 /* Full path of program @name in PROCESS_PATH, or NULL. The caller frees. */
 char *process_find(const char *name);
 
-/* Starts it. EX_UNAVAILABLE with the program's name when it is not installed. */
+/*
+ * Starts it. EX_UNAVAILABLE with the program's name when it is not installed, EX_NOPERM when it is
+ * no program, EX_OSERR when its arguments are too long.
+ */
 MUST_CHECK int process_start(struct process *process, struct error *err);
 
 /*

@@ -2,6 +2,9 @@
  * The string is read twice: by the user's login shell, whatever that is, which gets nothing but
  * `exec sh -c` and one quoted word; and by that sh, which gets every argument as a quoted word of
  * its own.
+ *
+ * SSH has no number for a program that a signal ends: its client returns 255, as for a failure of
+ * its own. So the program is a child of that sh, which outlives it and returns 128+N.
  */
 #include "provision/remote.h"
 
@@ -57,11 +60,12 @@ char *remote_command(const char *directory, const char *const *environment, cons
 		add_directory(&script, directory);
 	for (; environment && *environment; environment++)
 		add_variable(&script, *environment);
-	strbuf_add_text(&script, "exec");
+	strbuf_add_text(&script, "trap : INT QUIT; (exec"); /* with exec it is no builtin */
 	for (; *argv; argv++) {
 		strbuf_add_char(&script, ' ');
 		add_quoted(&script, *argv);
 	}
+	strbuf_add_text(&script, "); exit $?");
 	quoted = text_shell_quote(strbuf_text(&script));
 	return text_format("exec sh -c %s", quoted);
 }

@@ -10,8 +10,8 @@
 /*
  * @argv: NULL-terminated, not empty. @directory: where it runs, or NULL for the home directory.
  * @environment: "NAME=value", NULL-terminated, or NULL; the names are valid (remote_is_variable()).
- * The status is the command's, 127 when it is not found, 126 when it or the directory cannot be
- * used. Pure; the caller frees.
+ * The status is the command's, 128+N when the signal N ended it, 127 when it is not found, 126 when
+ * it or the directory cannot be used. Pure; the caller frees.
  */
 char *remote_command(const char *directory, const char *const *environment,
 		     const char *const *argv);

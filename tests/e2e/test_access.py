@@ -297,6 +297,22 @@ def test_the_status_of_the_program(box, code):
 def test_no_such_program_or_directory(box):
     assert box.migrant("exec", "--", "no-such-program", check=False).returncode == 127
     assert box.migrant("exec", "-w", "/nowhere", "--", "true", check=False).returncode == 126
+    assert box.migrant("exec", "--", "sh", "-c", "kill -TERM $$", check=False).returncode == 128 + signal.SIGTERM
+
+
+def test_ctrl_c_ends_the_program_and_is_its_status(terminal):
+    one = terminal("exec", "--", "sh", "-c", "echo begun; exec sleep 1000")
+    one.wait_text(b"begun")
+    one.type("\x03")
+    assert one.end() == 128 + signal.SIGINT
+
+
+def test_questions_are_for_those_who_can_read_the_answer(terminal):
+    for option, passes in (("-T", False), ("-t", True)):
+        one = terminal("exec", option, "--", "printf", r"before\033[6n\033]11;?\007\033[mafter")
+        assert one.end() == 0
+        assert (b"\x1b[6n" in one.text, b"\x1b]11;?" in one.text) == (passes, passes), one.text
+        assert b"before" in one.text and b"after" in one.text
 
 
 def test_every_byte_passes_a_pipe(box):

@@ -277,6 +277,22 @@ static void child_is_confined_first(void **state)
 	assert_int_equal(status, 127);
 }
 
+/* Not a status that a program could have ended with. */
+static void what_cannot_be_started_is_an_error(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_free_ char *long_text = xcalloc(1, 1 << 18); /* more than one argument may be */
+	const char *const argv[] = {"true", memset(long_text, 'x', (1 << 18) - 1), NULL};
+	struct process process = PROCESS_INIT;
+
+	(void)state;
+	process.argv = argv;
+	assert_int_equal(process_start(&process, &err), -1);
+	assert_int_equal(err.code, EX_OSERR);
+	assert_string_equal(err.message, "cannot start true: Argument list too long");
+	assert_int_equal(process.pidfd, -1);
+}
+
 static void json_that_drives_no_terminal(void **state)
 {
 	static const struct {
@@ -365,6 +381,7 @@ int main(void)
 		cmocka_unit_test(mountinfo_is_taken_apart),
 		cmocka_unit_test(what_is_no_mountinfo_is_refused),
 		cmocka_unit_test(child_is_confined_first),
+		cmocka_unit_test(what_cannot_be_started_is_an_error),
 		cmocka_unit_test(numbers_are_strict),
 		cmocka_unit_test(sizes_and_durations),
 		cmocka_unit_test(addresses),

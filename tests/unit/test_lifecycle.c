@@ -114,6 +114,25 @@ static void what_goes_wrong(void **state)
 	assert_string_equal(err.message, "the hook post-up: it took longer than 1 s");
 }
 
+static void what_is_no_program(void **state)
+{
+	static const char *const texts[][2] = {
+		{"exit 0\n", "it is no program, and no script that begins with '#!'"},
+		{"#!/bin/no-such-shell\n", "the interpreter in its first line is not there"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+		_cleanup_free_ char *output = NULL;
+
+		write_file("hooks/pre-up", texts[i][0], 0755);
+		assert_int_equal(run_hook("pre-up", 60, &output, &err), -1);
+		assert_non_null(strstr(err.message, "the hook pre-up: cannot start /tmp/"));
+		assert_non_null(strstr(err.message, texts[i][1]));
+	}
+}
+
 /* Who has its output as well does not keep us waiting. */
 static void what_it_leaves_running(void **state)
 {
@@ -173,6 +192,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_a_hook_is_told, make_project, remove_project),
 		cmocka_unit_test_setup_teardown(what_goes_wrong, make_project, remove_project),
+		cmocka_unit_test_setup_teardown(what_is_no_program, make_project, remove_project),
 		cmocka_unit_test_setup_teardown(what_it_leaves_running, make_project,
 						remove_project),
 		cmocka_unit_test_setup_teardown(who_could_have_written_it, make_project,

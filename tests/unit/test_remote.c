@@ -4,7 +4,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -96,6 +99,27 @@ static void status_when_it_cannot_run(void **state)
 	run("sh", e, &unused, 127);
 }
 
+/* The shell that sshd started ends by itself: SSH has no number for a signal. */
+static void status_when_a_signal_ends_it(void **state)
+{
+	static const char *const argv[] = {"/bin/sh", "-c", "kill -9 $$", NULL};
+	_cleanup_free_ char *command = remote_command(NULL, NULL, argv);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(shells); i++) {
+		pid_t pid = fork();
+		int status = 0;
+
+		if (pid == 0) {
+			execlp(shells[i], shells[i], "-c", command, NULL);
+			_exit(1);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), 128 + SIGKILL);
+	}
+}
+
 static void names_of_variables(void **state)
 {
 	(void)state;
@@ -113,6 +137,7 @@ int main(void)
 		cmocka_unit_test(arguments_arrive_as_they_are),
 		cmocka_unit_test(directory_and_environment),
 		cmocka_unit_test(status_when_it_cannot_run),
+		cmocka_unit_test(status_when_a_signal_ends_it),
 		cmocka_unit_test(names_of_variables),
 	};
 
