@@ -4,8 +4,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -26,6 +29,14 @@ static void keep_streams(void)
 		close(fd);
 }
 
+/* `migrant logs | head`: who wanted no more is not told of an error. */
+static bool reader_has_gone(void)
+{
+	struct pollfd output = {.fd = STDOUT_FILENO};
+
+	return poll(&output, 1, 0) == 1 && (output.revents & POLLERR);
+}
+
 /* Results that did not reach their reader are no success. */
 static int check_output(struct error *err)
 {
@@ -44,8 +55,11 @@ int main(int argc, char **argv)
 	keep_streams();
 	signal(SIGPIPE, SIG_IGN);
 	status = command_main(argc, (const char *const *)argv, &err);
-	if (!error_is_set(&err) && check_output(&err) < 0)
+	if (!error_is_set(&err) && check_output(&err) < 0) {
 		status = err.code;
+		if (reader_has_gone())
+			return 128 + SIGPIPE;
+	}
 	if (error_is_set(&err))
 		log_error(&err);
 	return status;

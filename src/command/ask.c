@@ -23,7 +23,9 @@ int ask_user(const char *question, const char *without, struct error *err)
 	}
 	fprintf(stderr, "%s [y/N] ", shown);
 	fflush(stderr);
-	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
+	if (!fgets(answer, sizeof(answer), stdin))
+		fputc('\n', stderr); /* Ctrl-D ends no line */
+	if (answer[0] == 'y' || answer[0] == 'Y')
 		return 1;
 	log_info("nothing was changed");
 	return 0;

@@ -56,6 +56,8 @@ static int check(const struct invocation *invocation, const char *program, struc
 {
 	if (option_flag(invocation, "tty") && option_flag(invocation, "T"))
 		return error_set(err, EX_USAGE, "-t and -T exclude each other");
+	if (text_equal(option_text(invocation, "workdir"), ""))
+		return error_set(err, EX_USAGE, "-w needs a directory of the guest");
 	if (!program || program[0] == '-' || !program[0]) {
 		error_set(err, EX_USAGE, "'%s' cannot be a command", program ? program : "");
 		return error_hint(err, "migrant exec --help shows the options");

@@ -115,6 +115,10 @@ static int record(struct parse *parse, const struct option *option, bool own, si
 	struct option_value *value;
 
 	if (!own) {
+		if (option->letter == 'C' && text_equal(text, "")) {
+			error_set(err, EX_USAGE, "-C needs a directory");
+			return usage_error(err, parse->command);
+		}
 		if (option->letter == 'C')
 			parse->invocation.directory = text;
 		else
@@ -260,7 +264,7 @@ static int unknown_command(const struct command *const *table, const char *paren
 	}
 	error_set(err, EX_USAGE, "unknown command '%s%s%s'", parent ? parent : "",
 		  parent ? " " : "", name);
-	if (best)
+	if (best && best_distance < strlen(best))
 		return error_hint(err, "did you mean 'migrant %s%s%s'?", parent ? parent : "",
 				  parent ? " " : "", best);
 	return usage_error(err, NULL);

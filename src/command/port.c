@@ -96,8 +96,11 @@ static int run(const struct invocation *invocation, struct error *err)
 	struct policy policy = {0};
 	uint16_t guest = 0;
 
-	if (read_port(invocation, &guest, err) < 0 || project_open(&project, invocation, err) < 0 ||
-	    find_policy(&project, &policy, err) < 0)
+	if (read_port(invocation, &guest, err) < 0)
+		return -1;
+	if (guest && option_flag(invocation, "json"))
+		return error_set(err, EX_USAGE, "--json lists all ports: it takes none");
+	if (project_open(&project, invocation, err) < 0 || find_policy(&project, &policy, err) < 0)
 		return -1;
 	if (guest)
 		return print_one(&policy, guest, err);

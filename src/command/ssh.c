@@ -50,6 +50,10 @@ static int run(const struct invocation *invocation, struct error *err)
 			  invocation->argv[names]);
 		return error_hint(err, "a command goes with -c, arguments of ssh behind --");
 	}
+	if (text_equal(option_text(invocation, "command"), "")) {
+		error_set(err, EX_USAGE, "-c needs a command");
+		return error_hint(err, "without -c it is a shell");
+	}
 	if (read_forwarding(invocation, &request, err) < 0 ||
 	    open_project(&project, invocation, err) < 0 ||
 	    project_require_running(&project, err) < 0 ||

@@ -38,10 +38,18 @@ static int read_named(const struct invocation *invocation, struct forward *forwa
 
 	if (invocation->argc - names > FORWARDS_MAX)
 		return error_set(err, EX_USAGE, "more than %d ports", FORWARDS_MAX);
-	*ret_count = (size_t)(invocation->argc - names);
-	for (int i = names; i < invocation->argc; i++)
-		if (parse_forward(invocation->argv[i], &forwards[i - names], err) < 0)
+	for (int i = names; i < invocation->argc; i++) {
+		struct forward *forward = &forwards[i - names];
+
+		if (parse_forward(invocation->argv[i], forward, err) < 0)
 			return -1;
+		for (const struct forward *other = forwards; other < forward; other++)
+			if (other->host == forward->host)
+				return error_set(err, EX_USAGE,
+						 "port %u of the host is named twice",
+						 forward->host);
+	}
+	*ret_count = (size_t)(invocation->argc - names);
 	return 0;
 }
 

@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 
 import pytest
@@ -99,6 +100,11 @@ def command_names(migrant):
     (["logs", "--cloud-init", "-f"], "--cloud-init cannot be followed", ""),
     (["ssh", "--forward-agent"], "there is no agent to forward (SSH_AUTH_SOCK)", ""),
     (["ssh", "--forward-x11"], "there is no display to forward (DISPLAY)", ""),
+    (["ssh", "-c", ""], "-c needs a command", "without -c it is a shell"),
+    (["status", "-C", ""], "-C needs a directory", "migrant status --help shows the options"),
+    ([""], "unknown command ''", "migrant --help lists the commands"),
+    (["tunnel", "3000", "3000:80"], "port 3000 of the host is named twice", ""),
+    (["port", "80", "--json"], "--json lists all ports: it takes none", ""),
     (["tunnel", "x:3000"], "'x:3000' is no port", "migrant tunnel 3000"),
     (["tunnel", "agent", "x"], "'x' is no port", "migrant tunnel 3000"),
     (["port", "0"], "'0' is no port", ""),
@@ -117,6 +123,7 @@ def command_names(migrant):
     (["exec", "-e", "NOT_SET", "--", "true"], "-e NOT_SET: it is not set here", ""),
     (["exec", "X", "--", "true"], "'X' cannot be the name of a sandbox", "'migrant global-status' lists yours"),
     (["exec", "agent", "--"], "'' cannot be a command", "migrant exec --help shows the options"),
+    (["exec", "-w", "", "--", "true"], "-w needs a directory of the guest", ""),
     (["exec", "--", "-x"], "'-x' cannot be a command", "migrant exec --help shows the options"),
     (["cp", "a", "b"], "one of the two is in the guest and begins with ':' or 'NAME:'", "migrant cp :notes.txt ."),
     (["cp", ":a", "agent:b"], "one of the two is in the guest and begins with ':' or 'NAME:'", "migrant cp :notes.txt ."),
@@ -494,6 +501,16 @@ def test_a_closed_stdout_is_an_error(build, tmp_path):
                           stderr=subprocess.PIPE, text=True, timeout=60)
     assert done.returncode == IO_ERROR, done
     assert "cannot write the output" in done.stderr
+
+
+def test_a_reader_that_has_gone_is_no_error(migrant):
+    """`migrant … | head` ends as other programs do that SIGPIPE ends, and says nothing."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as gone:
+        for arguments in (["version"], ["completion", "zsh"]):
+            outcome = migrant(*arguments, stdout=gone)
+            assert (outcome.status, outcome.err) == (128 + signal.SIGPIPE, ""), outcome
 
 
 def test_json_is_all_there_is_on_stdout(migrant):
