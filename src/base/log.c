@@ -26,6 +26,14 @@ void log_keep(void (*take)(void *data, const char *line), void *data)
 	keeper.data = data;
 }
 
+/* What goes on can be drawn over itself; else it is told in lines. */
+static bool can_draw(void)
+{
+	const char *terminal = getenv("TERM");
+
+	return isatty(STDERR_FILENO) && terminal && !text_equal(terminal, "dumb");
+}
+
 /* A line that log_status() has drawn stands on the terminal. */
 static bool has_status;
 static int64_t status_ms; /* … when */
@@ -36,7 +44,7 @@ void log_status(const char *text)
 	struct winsize size = {.ws_col = 80};
 	_cleanup_free_ char *safe = text ? text_escape(text, strlen(text), false) : NULL;
 
-	if (!isatty(STDERR_FILENO) || (text && has_status && clock_ms() - status_ms < REDRAW_MS))
+	if (!can_draw() || (text && has_status && clock_ms() - status_ms < REDRAW_MS))
 		return;
 	status_ms = clock_ms();
 	if (has_status)
@@ -160,7 +168,7 @@ void log_error(const struct error *err)
 void progress_begin(struct progress *progress, const char *what, uint64_t total)
 {
 	*progress = (struct progress){.what = what, .total = total};
-	if (!isatty(STDERR_FILENO))
+	if (!can_draw())
 		log_info("%s", what);
 }
 
@@ -229,7 +237,7 @@ void progress_update(struct progress *progress, uint64_t done)
 
 void progress_end(struct progress *progress)
 {
-	if (isatty(STDERR_FILENO)) {
+	if (can_draw()) {
 		log_status(NULL);
 		log_info("%s", progress->what);
 	}

@@ -98,7 +98,7 @@ static int run(const struct invocation *invocation, struct error *err)
 		return -1;
 	dirfd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd < 0)
-		return error_errno(err, EX_NOINPUT, "%s", directory);
+		return error_errno(err, errno == EACCES ? EX_NOPERM : EX_NOINPUT, "%s", directory);
 	if (!option_flag(invocation, "force") && check_absent(dirfd, template, err) < 0)
 		return -1;
 	if (write_files(dirfd, template, err) < 0)

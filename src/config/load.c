@@ -43,6 +43,8 @@ static int find_in(const char *directory, char **ret_directory, char **ret_file,
 	if (resolve(directory, &path, err) < 0)
 		return -1;
 	if (!exists(path, MIGRANTFILE)) {
+		if (errno == EACCES)
+			return error_errno(err, EX_NOPERM, "%s/" MIGRANTFILE, path);
 		error_set(err, EX_NOINPUT, "no Migrantfile in %s", path);
 		return error_hint(err, "'migrant init' makes one");
 	}

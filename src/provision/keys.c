@@ -185,11 +185,23 @@ bool key_is_made(void)
 	return key_path(&path, &ignored) == 0 && access(path, F_OK) == 0;
 }
 
+/* ssh takes these for tokens, variables and quotes, and Ansible hands the path on to it. */
+static int check_path(const char *path, struct error *err)
+{
+	if (text_is_plain(path, strlen(path)) && !strpbrk(path, "%\"\\") && !strstr(path, "${"))
+		return 0;
+	error_set(err, EX_USAGE,
+		  "ssh cannot use a key in %s: there is a character in the path "
+		  "that it does not take as it is",
+		  path);
+	return error_hint(err, "set MIGRANT_KEY to a file elsewhere");
+}
+
 int key_ensure(char **ret_private_path, char **ret_public_text, struct error *err)
 {
 	_cleanup_free_ char *path = NULL;
 
-	if (key_path(&path, err) < 0)
+	if (key_path(&path, err) < 0 || check_path(path, err) < 0)
 		return -1;
 	if (access(path, F_OK) < 0 && make_key(path, err) < 0)
 		return -1;

@@ -11,9 +11,9 @@
 /*
  * Makes the key pair (ed25519, 0600, directory 0700) unless it is there. Two processes at once end
  * up with one key. *ret_private_path is absolute, *ret_public_text is one line without its newline;
- * both are the caller's. EX_UNAVAILABLE without ssh-keygen, EX_CANTCREAT, EX_NOPERM when others can
- * read the private key or it belongs to somebody else, EX_DATAERR when it is no key or has a
- * passphrase.
+ * both are the caller's. EX_USAGE for a path that ssh would read otherwise, EX_UNAVAILABLE without
+ * ssh-keygen, EX_CANTCREAT, EX_NOPERM when others can read the private key or it belongs to
+ * somebody else, EX_DATAERR when it is no key or has a passphrase.
  */
 MUST_CHECK int key_ensure(char **ret_private_path, char **ret_public_text, struct error *err);
 

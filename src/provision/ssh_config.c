@@ -54,10 +54,11 @@ void ssh_config_forget_key(const char *name)
 	unlink(path);
 }
 
-/* In quotes, a path may have everything but these; a percent sign would be a token. */
+/* In quotes, a path may have everything but these; a percent sign would be a token, ${ a variable.
+ */
 static int add_path(struct strbuf *out, const char *keyword, const char *path, struct error *err)
 {
-	if (!text_is_plain(path, strlen(path)) || strpbrk(path, "\"\\"))
+	if (!text_is_plain(path, strlen(path)) || strpbrk(path, "\"\\") || strstr(path, "${"))
 		return error_set(err, EX_CONFIG, "%s cannot be written in an ssh_config", path);
 	strbuf_addf(out, "  %s \"", keyword);
 	for (; *path; path++) {

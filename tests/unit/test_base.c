@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -293,6 +294,44 @@ static void what_cannot_be_started_is_an_error(void **state)
 	assert_int_equal(process.pidfd, -1);
 }
 
+/* What a download shows on a terminal that is called @name. The caller frees. */
+static char *shown_on(const char *name)
+{
+	_cleanup_close_ int leader = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	_cleanup_close_ int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	_cleanup_close_ int follower = -1;
+	struct strbuf text = STRBUF_INIT;
+	struct progress progress;
+
+	assert_int_equal(unlockpt(leader), 0);
+	follower = ioctl(leader, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	setenv("TERM", name, 1);
+	assert_true(dup2(follower, STDERR_FILENO) >= 0);
+	progress_begin(&progress, "a file", 100);
+	progress_update(&progress, 50);
+	progress_end(&progress);
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	while (!text_ends(strbuf_text(&text), "    a file\r\n")) {
+		char piece[4096];
+		ssize_t length = read(leader, piece, sizeof(piece));
+
+		assert_true(length > 0);
+		strbuf_add(&text, piece, (size_t)length);
+	}
+	return strbuf_take(&text);
+}
+
+static void progress_on_a_terminal(void **state)
+{
+	_cleanup_free_ char *able = shown_on("xterm");
+	_cleanup_free_ char *dumb = shown_on("dumb");
+
+	(void)state;
+	assert_non_null(strstr(able, "a file  50 %"));
+	assert_non_null(strstr(able, "\r\033[K"));
+	assert_string_equal(dumb, "    a file\r\n");
+}
+
 static void json_that_drives_no_terminal(void **state)
 {
 	static const struct {
@@ -380,6 +419,7 @@ int main(void)
 		cmocka_unit_test(hexadecimal_and_back),
 		cmocka_unit_test(mountinfo_is_taken_apart),
 		cmocka_unit_test(what_is_no_mountinfo_is_refused),
+		cmocka_unit_test(progress_on_a_terminal),
 		cmocka_unit_test(child_is_confined_first),
 		cmocka_unit_test(what_cannot_be_started_is_an_error),
 		cmocka_unit_test(numbers_are_strict),

@@ -61,6 +61,26 @@ static int ensure(char **ret_path, char **ret_public, struct error *err)
 	return key_ensure(ret_path, ret_public, err);
 }
 
+/* Named before anything is made; ssh would say "percent_dollar_expand: failed" at each connection.
+ */
+static void refuses_a_path_that_ssh_reads_otherwise(void **state)
+{
+	static const char *const names[] = {"100%/key", "${HOME}/key", "a\"b", "a\\b", "a\nb"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_free_ char *path = text_format("%s/%s", (char *)*state, names[i]);
+		_cleanup_free_ char *private_path = NULL, *public_text = NULL;
+		_cleanup_error_ struct error err = ERROR_INIT;
+		struct stat status;
+
+		setenv("MIGRANT_KEY", path, 1);
+		assert_int_equal(ensure(&private_path, &public_text, &err), -1);
+		assert_int_equal(err.code, EX_USAGE);
+		assert_non_null(strstr(err.message, names[i]));
+		assert_int_equal(stat(path, &status), -1);
+	}
+}
+
 static void made_once(void **state)
 {
 	_cleanup_free_ char *first_path = NULL, *first = NULL, *second_path = NULL, *second = NULL;
@@ -154,6 +174,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(public_lines),
+		cmocka_unit_test_setup_teardown(refuses_a_path_that_ssh_reads_otherwise,
+						make_directory, remove_directory),
 		cmocka_unit_test_setup_teardown(made_once, make_directory, remove_directory),
 		cmocka_unit_test_setup_teardown(made_by_one_of_many, make_directory,
 						remove_directory),
