@@ -38,6 +38,18 @@ static bool can_draw(void)
 static bool has_status;
 static int64_t status_ms; /* … when */
 
+/* The length of what stands in @columns: no character has more columns than bytes. */
+static int cut_length(const char *text, size_t columns)
+{
+	size_t length = strlen(text);
+
+	if (length <= columns)
+		return (int)length;
+	for (length = columns; length && ((unsigned char)text[length] & 0xc0) == 0x80;)
+		length--;
+	return (int)length;
+}
+
 /* Cut to the terminal's width: a line that wraps cannot be drawn over. */
 void log_status(const char *text)
 {
@@ -52,9 +64,10 @@ void log_status(const char *text)
 	has_status = text;
 	if (!text)
 		return;
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col < 20)
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_col)
 		size.ws_col = 80;
-	fprintf(stderr, "    %.*s", size.ws_col - 5, safe);
+	if (size.ws_col > 5)
+		fprintf(stderr, "    %.*s", cut_length(safe, size.ws_col - 5U), safe);
 }
 
 /* Shows @label, in the colour of SGR @colour, and @text, both fit for a terminal, as one line. */

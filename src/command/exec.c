@@ -108,8 +108,9 @@ const struct command command_exec = {
 	.summary = "run a program in the guest with exactly these arguments",
 	.details = "No shell reads the arguments. The exit status is that of the program; 127: "
 		   "there is\n"
-		   "none of that name. It has a terminal when standard input and output are one.\n"
-		   "Options stand before the name.\n"
+		   "none of that name; 128+N: signal N ended it. It has a terminal when standard "
+		   "input and\n"
+		   "output are one. Options stand before the name.\n"
 		   "\n"
 		   "  migrant exec -- ls -l 'two words'\n"
 		   "  migrant exec -w workspace -e CI=1 -- make test\n"

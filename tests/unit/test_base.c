@@ -295,8 +295,9 @@ static void what_cannot_be_started_is_an_error(void **state)
 }
 
 /* What a download shows on a terminal that is called @name. The caller frees. */
-static char *shown_on(const char *name)
+static char *shown_on(const char *name, unsigned short columns)
 {
+	const struct winsize size = {.ws_row = 24, .ws_col = columns};
 	_cleanup_close_ int leader = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	_cleanup_close_ int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	_cleanup_close_ int follower = -1;
@@ -305,13 +306,14 @@ static char *shown_on(const char *name)
 
 	assert_int_equal(unlockpt(leader), 0);
 	follower = ioctl(leader, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_int_equal(ioctl(leader, TIOCSWINSZ, &size), 0);
 	setenv("TERM", name, 1);
 	assert_true(dup2(follower, STDERR_FILENO) >= 0);
-	progress_begin(&progress, "a file", 100);
+	progress_begin(&progress, "a f\xc3\xbcle", 100);
 	progress_update(&progress, 50);
 	progress_end(&progress);
 	assert_true(dup2(saved, STDERR_FILENO) >= 0);
-	while (!text_ends(strbuf_text(&text), "    a file\r\n")) {
+	while (!text_ends(strbuf_text(&text), "    a f\xc3\xbcle\r\n")) {
 		char piece[4096];
 		ssize_t length = read(leader, piece, sizeof(piece));
 
@@ -323,13 +325,16 @@ static char *shown_on(const char *name)
 
 static void progress_on_a_terminal(void **state)
 {
-	_cleanup_free_ char *able = shown_on("xterm");
-	_cleanup_free_ char *dumb = shown_on("dumb");
+	_cleanup_free_ char *able = shown_on("xterm", 80);
+	_cleanup_free_ char *narrow = shown_on("xterm", 9);
+	_cleanup_free_ char *dumb = shown_on("dumb", 80);
 
 	(void)state;
-	assert_non_null(strstr(able, "a file  50 %"));
+	assert_non_null(strstr(able, "a f\xc3\xbcle  50 %"));
 	assert_non_null(strstr(able, "\r\033[K"));
-	assert_string_equal(dumb, "    a file\r\n");
+	assert_string_equal(dumb, "    a f\xc3\xbcle\r\n");
+	/* no line wraps, no character is cut */
+	assert_string_equal(narrow, "    a f\r\033[K    a f\xc3\xbcle\r\n");
 }
 
 static void json_that_drives_no_terminal(void **state)
