@@ -16,6 +16,7 @@ import schema
 
 USAGE, BAD_DATA, NO_INPUT, CANNOT_CREATE, IO_ERROR, NO_PERMISSION, CONFIG = 64, 65, 66, 73, 74, 77, 78
 ESCAPE = "\x1b"
+LIMIT = 600  # seconds
 
 
 class Outcome:
@@ -32,7 +33,7 @@ def migrant(build, tmp_path):
 
     def run(*arguments, cwd=tmp_path, stdout=subprocess.PIPE, within=(), **environment):
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(tmp_path), "TERM": "xterm", **environment}
-        return Outcome(subprocess.run([*within, build / "migrant", *arguments], cwd=cwd, env=env, text=True, timeout=60,
+        return Outcome(subprocess.run([*within, build / "migrant", *arguments], cwd=cwd, env=env, text=True, timeout=LIMIT,
                                       stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE))
 
     return run
@@ -498,7 +499,7 @@ def test_output_that_is_lost_is_an_error(migrant):
 
 def test_a_closed_stdout_is_an_error(build, tmp_path):
     done = subprocess.run(["/bin/sh", "-c", 'exec "$0" version >&-', build / "migrant"], cwd=tmp_path,
-                          stderr=subprocess.PIPE, text=True, timeout=60)
+                          stderr=subprocess.PIPE, text=True, timeout=LIMIT)
     assert done.returncode == IO_ERROR, done
     assert "cannot write the output" in done.stderr
 
@@ -527,7 +528,7 @@ def on_a_terminal(build, tmp_path, **environment):
     env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "TERM": "xterm", **environment}
     try:
         subprocess.run([build / "migrant", "frobnicate"], env=env, cwd=tmp_path, stdin=subprocess.DEVNULL,
-                       stdout=subprocess.DEVNULL, stderr=follower, timeout=60)
+                       stdout=subprocess.DEVNULL, stderr=follower, timeout=LIMIT)
         return os.read(leader, 4096).decode()
     finally:
         os.close(follower)
@@ -554,7 +555,7 @@ def test_every_command_with_json_is_documented(migrant):
 def complete_bash(migrant, *words):
     script = migrant("completion", "bash").out
     code = f'{script}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _migrant; printf "%s\\n" "${{COMPREPLY[@]}}"'
-    done = subprocess.run(["bash", "-c", code, "bash", *words], text=True, capture_output=True, timeout=60)
+    done = subprocess.run(["bash", "-c", code, "bash", *words], text=True, capture_output=True, timeout=LIMIT)
     assert done.stderr == "", done
     return done.stdout.split()
 
@@ -577,7 +578,7 @@ def test_fish_completes_commands_and_options(migrant, tmp_path):
 
     def complete(line):
         done = subprocess.run(["fish", "--no-config", "-c", f"source {script}; complete -C '{line}'"], text=True,
-                              capture_output=True, timeout=60, env={**os.environ, "HOME": str(tmp_path)})
+                              capture_output=True, timeout=LIMIT, env={**os.environ, "HOME": str(tmp_path)})
         assert done.stderr == "", done
         return {word.split("\t")[0] for word in done.stdout.splitlines()}
 
@@ -590,22 +591,24 @@ def test_fish_completes_commands_and_options(migrant, tmp_path):
 
 def test_zsh_completes_commands_and_options(migrant, tmp_path):
     (tmp_path / "_migrant").write_text(migrant("completion", "zsh").out)
+    # A key after the one that lists prints a word, when the list is there.
     harness = """
         fpath=($1 $fpath); autoload -Uz compinit; compinit -D -u
         zmodload zsh/zpty
         zpty shell 'zsh -f -i'
         zpty -w shell "PS1=; fpath=($1 \\$fpath); autoload -Uz compinit; compinit -D -u; bindkey '^I' list-choices; unsetopt beep"
+        zpty -w shell "listed() { print LIST''ED }; zle -N listed; bindkey '^G' listed"
         zpty -w shell "stty -echo; echo READ''Y"
         zpty -r -m shell line '*READY*'
-        zpty -n -w shell "$2"$'\\t'
-        sleep 2
-        while zpty -r -t shell line; do print -rn -- $line; done
+        zpty -n -w shell "$2"$'\\t\\a'
+        zpty -r -m shell line '*LISTED*'
+        print -rn -- $line
         zpty -d shell
     """
     done = subprocess.run(["zsh", "-f", "-c", harness, "zsh", str(tmp_path), "migrant "], text=True,
-                          capture_output=True, timeout=60, env={**os.environ, "TERM": "dumb", "HOME": str(tmp_path)})
+                          capture_output=True, timeout=LIMIT, env={**os.environ, "TERM": "dumb", "HOME": str(tmp_path)})
     for name in command_names(migrant):
         assert re.search(rf"(?m)^{name[0]}\s+-- ", done.stdout), done
     done = subprocess.run(["zsh", "-f", "-c", harness, "zsh", str(tmp_path), "migrant init --"], text=True,
-                          capture_output=True, timeout=60, env={**os.environ, "TERM": "dumb", "HOME": str(tmp_path)})
+                          capture_output=True, timeout=LIMIT, env={**os.environ, "TERM": "dumb", "HOME": str(tmp_path)})
     assert re.search(r"--template\s+-- ", done.stdout), done

@@ -41,7 +41,7 @@ def terminal(tmp_path):
 def filtered(build):
     def run(text, size=4096):
         return subprocess.run([build / "tests/filtertool", str(size)], input=text, capture_output=True, check=True,
-                              timeout=60).stdout
+                              timeout=600).stdout
 
     return run
 
@@ -85,7 +85,7 @@ def test_vim(terminal, filtered, tmp_path):
 def tmux_socket(tmp_path):
     socket = tmp_path / "socket"
     yield socket
-    subprocess.run(["tmux", "-S", socket, "kill-server"], check=False, timeout=60, capture_output=True)
+    subprocess.run(["tmux", "-S", socket, "kill-server"], check=False, timeout=600, capture_output=True)
 
 
 def test_tmux(terminal, filtered, tmux_socket):

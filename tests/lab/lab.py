@@ -141,7 +141,7 @@ class Machine:
         values.update(env or {})
         return enter + ["env", "-i", *[f"{k}={v}" for k, v in values.items()], *map(str, argv)]
 
-    def run(self, *argv, user=None, cwd=None, env=None, check=True, timeout=120, input=None):
+    def run(self, *argv, user=None, cwd=None, env=None, check=True, timeout=600, input=None):
         """Runs to the end; .stdout and .stderr are text. Raises Failed unless check=False."""
         result = subprocess.run(
             self.argv(argv, user, cwd, env), capture_output=True, text=True, errors="replace",
@@ -177,7 +177,7 @@ def forwarding(begins):
             switch.write_text(before.read() or "0")
 
 
-def child_of(popen, deadline=30):
+def child_of(popen, deadline=120):
     """The process that nsenter started for a spawned command (its pid here), or popen's own."""
     until = time.monotonic() + deadline
     path = pathlib.Path(f"/proc/{popen.pid}/task/{popen.pid}/children")
@@ -263,7 +263,7 @@ class Lab:
         holder = subprocess.Popen(["unshare", *arguments], stdin=subprocess.DEVNULL)
         self.holders.append(holder)
         own = os.readlink("/proc/self/ns/net")
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while time.monotonic() < until:
             if holder.poll() is not None:
                 break
@@ -406,7 +406,7 @@ class Lab:
         self.spawned.append(popen)
         return popen
 
-    def wait_port(self, machine, port, deadline=30):
+    def wait_port(self, machine, port, deadline=120):
         until = time.monotonic() + deadline
         while time.monotonic() < until:
             if machine.run("ss", "-Hltn", f"sport = :{port}", check=False).stdout.strip():
@@ -437,7 +437,7 @@ class Lab:
             [ -S /run/libvirt/virtlogd-sock ] || { mkdir -p /run/libvirt; virtlogd -d; }
             libvirtd -d
             """)
-        until = time.monotonic() + 90
+        until = time.monotonic() + 300
         while self.host.run("virsh", "-q", "-c", "qemu:///system", "version", check=False).returncode:
             if time.monotonic() > until:
                 raise Failed("libvirtd does not answer")
@@ -451,7 +451,7 @@ class Lab:
     def stop_libvirtd(self, sig="TERM"):
         pid = self.libvirtd_pid()
         self.host.run("kill", f"-{sig}", str(pid))
-        until = time.monotonic() + 20
+        until = time.monotonic() + 120
         while self.host.run("test", "-d", f"/proc/{pid}", check=False).returncode == 0:
             if time.monotonic() > until:
                 raise Failed("libvirtd does not end")
@@ -464,7 +464,7 @@ class Lab:
         self.add_users()
         self.configure_libvirt()
         self.start_libvirtd()
-        return self.host.run("/usr/local/bin/migrant", "setup", timeout=180)
+        return self.host.run("/usr/local/bin/migrant", "setup")
 
     def project(self, name, text, user="dev", files=None):
         """A project directory of @user with that Migrantfile; its path."""

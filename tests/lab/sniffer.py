@@ -15,7 +15,7 @@ class Sniffer:
 
     def __enter__(self):
         self.popen = self.machine.spawn(*self.argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 120
         while "listening on" not in self.popen.stderr.readline():
             if self.popen.poll() is not None or time.monotonic() > until:
                 raise Failed(f"{self.argv} does not listen")
@@ -25,7 +25,7 @@ class Sniffer:
     def __exit__(self, *_):
         time.sleep(0.3)  # what is on its way arrives
         self.machine.run("kill", "-INT", str(inner_pid(self.machine, child_of(self.popen))))
-        self.text, _ = self.popen.communicate(timeout=60)
+        self.text, _ = self.popen.communicate(timeout=300)
 
     def lines(self):
         return [line for line in self.text.splitlines() if line]

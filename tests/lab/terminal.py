@@ -13,7 +13,7 @@ import time
 import pyte
 
 ROWS, COLUMNS = 24, 80
-LIMIT = 60
+LIMIT = 300
 ANSWERS = [(rb"\x1b\[0?c", b"\x1b[?64;1;2;6;22c"), (rb"\x1b\[>0?c", b"\x1b[>41;354;0c"), (rb"\x1b\[6n", b"\x1b[1;1R"),
            (rb"\x1b\]11;\?(\x07|\x1b\\)", b"\x1b]11;rgb:0000/0000/0000\x1b\\")]
 # What the emulator does not know.

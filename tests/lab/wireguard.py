@@ -14,7 +14,7 @@ RUN = "/var/run/wireguard"
 KERNEL = subprocess.run(["unshare", "-n", "ip", "link", "add", "type", "wireguard"], capture_output=True).returncode == 0
 
 
-def eventually(true, seconds=30):
+def eventually(true, seconds=120):
     """Waits until @true() is."""
     until = time.monotonic() + seconds
     while not true():

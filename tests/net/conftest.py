@@ -87,7 +87,7 @@ class Sandbox:
 
     def hook(self, operation, phase="begin", xml=None, check=True, domain=None):
         return self.lab.host.run(HOOK, domain or f"migrant-{self.name}", operation, phase, "-",
-                                 input=self.xml if xml is None else xml, check=check, timeout=60)
+                                 input=self.xml if xml is None else xml, check=check)
 
     def open_tap(self):
         """QEMU: holds the tap open, with the guest's NIC in a namespace of its own."""
@@ -124,7 +124,7 @@ class Sandbox:
 
     def apply(self, policy=None, text=None, user="dev", check=True):
         """What `migrant reload --policy` asks of the helper."""
-        return self.lab.host.run(HELPER, "apply", self.name, user=user, check=check, timeout=60,
+        return self.lab.host.run(HELPER, "apply", self.name, user=user, check=check,
                                  input=self.metadata(policy) if text is None else text)
 
     def record(self):

@@ -33,7 +33,7 @@ def accept(kind, address):
 
 def connect(kind, address):
     s = socket.socket(socket.AF_INET, kind)
-    s.settimeout(5)
+    s.settimeout(60)
     s.connect(address)
     s.settimeout(None)
     if kind == socket.SOCK_DGRAM:

@@ -24,7 +24,7 @@ class End:
         for line in self.popen.stdout:
             self.lines.put(line.rstrip("\n"))
 
-    def hears(self, seconds=5):
+    def hears(self, seconds=60):
         """The next line, or None."""
         try:
             return self.lines.get(timeout=seconds)

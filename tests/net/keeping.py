@@ -25,7 +25,7 @@ def service(machine, kind, port, protocol="tcp", address="127.0.0.1"):
         stop(popen)
 
 
-def peer(machine, *arguments, timeout=120):
+def peer(machine, *arguments, timeout=600):
     return machine.run("/usr/bin/python3", HERE / "peer.py", *arguments, timeout=timeout).stdout
 
 
@@ -75,7 +75,7 @@ def log_lines(sandbox, user="dev"):
     return [json.loads(line) for line in text.splitlines()]
 
 
-def wait_for(condition, seconds=30):
+def wait_for(condition, seconds=120):
     until = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < until, f"it did not come: {found}"

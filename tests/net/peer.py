@@ -84,7 +84,7 @@ def serve(kind, protocol, address, port):
 
 
 def digest(address, port, size):
-    with socket.create_connection((address, int(port)), timeout=60) as s:
+    with socket.create_connection((address, int(port)), timeout=300) as s:
         s.sendall(data(int(size)))
         s.shutdown(socket.SHUT_WR)
         print(read_all_text(s))
@@ -98,17 +98,17 @@ def read_all_text(s):
 
 
 def fetch(address, port):
-    with socket.create_connection((address, int(port)), timeout=60) as s:
+    with socket.create_connection((address, int(port)), timeout=300) as s:
         print(read_all(s).decode())
 
 
 def many(address, port, count):
-    sockets = [socket.create_connection((address, int(port)), timeout=20) for _ in range(int(count))]
+    sockets = [socket.create_connection((address, int(port)), timeout=300) for _ in range(int(count))]
     for i, s in enumerate(sockets):
         s.sendall(b"%05d" % i)
     good = 0
     for i, s in enumerate(sockets):
-        s.settimeout(20)
+        s.settimeout(300)
         good += s.recv(5, socket.MSG_WAITALL) == b"%05d" % i
     print(good)
 
@@ -134,7 +134,7 @@ def flood(address, port, count, ports):
 
 
 def hold(address, port, count):
-    sockets = [socket.create_connection((address, int(port)), timeout=20) for _ in range(int(count))]
+    sockets = [socket.create_connection((address, int(port)), timeout=300) for _ in range(int(count))]
     sent = 0
     for s in sockets:
         s.settimeout(0.3)
@@ -148,7 +148,7 @@ def hold(address, port, count):
 
 
 def talk(address, port):
-    with socket.create_connection((address, int(port)), timeout=20) as s:
+    with socket.create_connection((address, int(port)), timeout=300) as s:
         print("ready", flush=True)
         for line in sys.stdin:
             try:

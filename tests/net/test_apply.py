@@ -207,7 +207,7 @@ def test_a_slow_caller_keeps_nobody_waiting(sandbox):
     assert verify(sandbox) == []
     assert slow.poll() is None  # it was not its end that let the others go on
     slow.stdin.close()
-    assert slow.wait(timeout=60) == 65
+    assert slow.wait(timeout=600) == 65
 
 
 BROKEN_FOR = "9.9.9.99"  # a resolver for which dnsmasq does not start
@@ -263,7 +263,7 @@ def apply_killed_half_way(sandbox, policy):
         while sandbox.lab.host.run("pgrep", "-f", "^sleep 15", check=False).returncode and time.monotonic() < until:
             time.sleep(0.05)
         sandbox.lab.host.run("kill", "-KILL", sandbox.lab.host.run("pgrep", "-x", "migrant-helper").stdout.strip())
-        apply.wait(timeout=60)
+        apply.wait(timeout=600)
     assert sandbox.record()["policy"] == ""  # nobody says that a policy is in force
     assert policy_file(sandbox) == DEFAULT
 

@@ -74,7 +74,7 @@ def test_the_helper_cannot_be_stopped_while_others_wait(lab):
         lab.host.run("kill", f"-{int(name)}", inner(pid))
     stop(lock)
     lock.stdout.close()
-    assert b"does not run" in helper.communicate(timeout=60)[1]
+    assert b"does not run" in helper.communicate(timeout=600)[1]
 
 
 def inner(pid):
@@ -156,7 +156,7 @@ def test_a_guest_takes_no_port_of_the_host(shared_lab, pair):
     service = shared_lab.host.spawn("/usr/bin/python3", "-c", listen % WAN_HOST, stdout=-1, stderr=-1, text=True)
     assert service.stdout.readline() == "ready\n"
     shared_lab.internet.run("/usr/bin/python3", "-c", send, WEB, WAN_HOST, "peer")
-    assert service.communicate(timeout=60)[0] == "b'peer'\n"
+    assert service.communicate(timeout=600)[0] == "b'peer'\n"
 
 
 def test_flows_are_capped(pair):

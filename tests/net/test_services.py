@@ -132,7 +132,7 @@ def test_a_change_of_the_hosts_resolver_is_followed(shared_lab, resolv_conf):
         with running(shared_lab, "moved") as sandbox:
             assert ask(sandbox.guest, "moved.test") != ["93.184.216.79"]
             resolv_conf("nameserver 1.1.1.1\n")
-            until = time.monotonic() + 30
+            until = time.monotonic() + 120
             while ask(sandbox.guest, f"x{time.monotonic_ns()}.moved.test") != ["93.184.216.79"]:
                 assert time.monotonic() < until
                 time.sleep(0.2)

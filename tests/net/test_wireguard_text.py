@@ -23,7 +23,7 @@ def wg():
 
     def run(*arguments, text=""):
         return subprocess.run(["nsenter", f"--target={server.pid}", "--mount", "--net", "wg", *arguments],
-                              input=text, capture_output=True, text=True, timeout=60)
+                              input=text, capture_output=True, text=True, timeout=600)
     for line in server.stderr:  # its log; a line of it is an event to look at
         if run("show", LINK).returncode == 0:
             break
@@ -112,7 +112,7 @@ def draw(rng):
 
 
 def ours(what, text):
-    return subprocess.run([TOOL, what], input=text, capture_output=True, text=True, timeout=60)
+    return subprocess.run([TOOL, what], input=text, capture_output=True, text=True, timeout=600)
 
 
 def read_back(wg, text):
@@ -130,7 +130,7 @@ def strip(text, tmp_path):
     file = tmp_path / "compare.conf"
     file.write_text(text, newline="")
     file.chmod(0o600)
-    return subprocess.run(["wg-quick", "strip", file], check=True, capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run(["wg-quick", "strip", file], check=True, capture_output=True, text=True, timeout=600).stdout
 
 
 def values(canonical, name):

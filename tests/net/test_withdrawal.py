@@ -40,7 +40,7 @@ def streams(sandbox, server, address, port, through=None):
             flow_[1].says("stream")
         source = through[0] if through else address
         with Arrivals(sandbox.guest, f'iifname "eth0" ip saddr {source}') as seen:
-            until = time.monotonic() + 30
+            until = time.monotonic() + 120
             while seen.to(GUEST) != {"tcp", "udp"}:
                 assert time.monotonic() < until
                 time.sleep(0.1)

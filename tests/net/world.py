@@ -25,7 +25,7 @@ class Agent:
     def __init__(self, machine):
         self.popen = machine.spawn("/usr/bin/python3", HERE / "agent.py", stdin=-1, stdout=-1, text=True)
 
-    def shoot(self, shots, tag, need=(), quiet=0.3, limit=5):
+    def shoot(self, shots, tag, need=(), quiet=0.3, limit=60):
         order = {"shots": shots, "tag": tag, "need": list(need), "quiet": quiet, "limit": limit}
         self.popen.stdin.write(json.dumps(order) + "\n")
         self.popen.stdin.flush()
@@ -202,7 +202,7 @@ class World:
             yield f"gateway {name}", Receiver(sandbox.inside, self.tags, 'ct direction reply return; iifname != "lo"', "input")
             yield f"guest {name}", Receiver(sandbox.guest.run, self.tags, 'iifname "eth0"')
 
-    def play(self, table, families=(4, 6), frames=(), limit=5):
+    def play(self, table, families=(4, 6), frames=(), limit=60):
         """Plays a table ({sender: [Case]}) once, until all answers of these families are there, for @limit seconds at
         most; @frames are sent by the first sandbox."""
         receivers = dict(self.receivers())

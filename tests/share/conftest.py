@@ -160,7 +160,7 @@ def running(lab, name="a", *shares, **options):
 
 def until(condition):
     """Waits for what the kernel does in its own time."""
-    for _ in range(1200):
+    for _ in range(6000):
         if condition():
             return
         time.sleep(0.05)

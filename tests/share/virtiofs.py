@@ -36,7 +36,7 @@ class Refused(OSError):
 class Guest:
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(60)
+        self.socket.settimeout(600)
         self.socket.connect(path)
         self.memory_fd = os.memfd_create("guest")
         os.ftruncate(self.memory_fd, SIZE)
