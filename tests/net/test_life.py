@@ -196,7 +196,7 @@ def test_twenty_at_once(lab):
             list(pool.map(Receiver.__enter__, watched))
             web = f"tcp {WEB} 80"
             everybody = [f"{kind} {part(a, n)} 80" for a in addresses for n in (2, 10, 11, 12) for kind in ("udp", "tcp")]
-            answers = list(pool.map(lambda a: a.shoot([*everybody, web], TAG, [web], limit=20), agents))
+            answers = list(pool.map(lambda a: a.shoot([*everybody, web], TAG, [web], limit=120), agents))
             assert [a.pop(web, None) for a in answers] == ["open"] * MANY
             assert not [a for given in answers for a in given.values() if a in ("open", "answered")]
             assert not set().union(*pool.map(Receiver.take, watched))
