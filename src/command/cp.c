@@ -3,11 +3,9 @@
  * side nothing that the guest has a hand in is followed, opened or shown as it is (copy/).
  */
 #include <fcntl.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/interrupt.h"
-#include "base/log.h"
 #include "base/text.h"
 #include "command/named.h"
 #include "copy/copy.h"
@@ -23,16 +21,6 @@ static int guest_failed(int status, const struct strbuf *errors, struct error *e
 	if (!*text)
 		return error_set(err, EX_IOERR, "tar in the guest ended with status %d", status);
 	return error_set(err, EX_IOERR, "the guest says: %.*s", (int)strcspn(text, "\n"), text);
-}
-
-static void tell(const struct copy_report *report)
-{
-	for (size_t i = 0; i < COPY_NAMED_MAX && report->named[i]; i++)
-		log_warning("not copied: %s", report->named[i]);
-	if (report->skipped > COPY_NAMED_MAX)
-		log_warning("not copied: %" PRIu64 " more", report->skipped - COPY_NAMED_MAX);
-	log_info("%" PRIu64 " file%s, %" PRIu64 " KiB", report->files,
-		 report->files == 1 ? "" : "s", (report->bytes + 1023) >> 10);
 }
 
 /* The path in the guest, relative to the home directory, where the shell there begins; never empty.
@@ -97,7 +85,7 @@ static int from_guest(const struct guest_access *access, const char *source, con
 	if (ssh_run(&request, &status, err) < 0)
 		return -1;
 	if (unpack.report.files + unpack.report.skipped || status == 0)
-		tell(&unpack.report);
+		copy_report_tell(&unpack.report, NULL);
 	if (status != 0)
 		return guest_failed(status, &errors, err);
 	if (unpack_end(&unpack, err) < 0)
@@ -157,7 +145,7 @@ static int to_guest(const struct guest_access *access, const char *source, const
 		return -1;
 	if (status != 0)
 		return guest_failed(status, &errors, err);
-	tell(pack_report(pack));
+	copy_report_tell(pack_report(pack), NULL);
 	return 0;
 }
 

@@ -4,17 +4,29 @@
 #include "copy/copy.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/log.h"
 #include "base/text.h"
 
 void copy_report_done(struct copy_report *report)
 {
 	for (size_t i = 0; i < COPY_NAMED_MAX; i++)
 		free(report->named[i]);
+}
+
+void copy_report_tell(const struct copy_report *report, const char *place)
+{
+	for (size_t i = 0; i < COPY_NAMED_MAX && report->named[i]; i++)
+		log_warning("not copied: %s", report->named[i]);
+	if (report->skipped > COPY_NAMED_MAX)
+		log_warning("not copied: %" PRIu64 " more", report->skipped - COPY_NAMED_MAX);
+	log_info("%s%s%" PRIu64 " file%s, %" PRIu64 " KiB", place ? place : "", place ? ": " : "",
+		 report->files, report->files == 1 ? "" : "s", (report->bytes + 1023) >> 10);
 }
 
 void copy_skip(struct copy_report *report, const char *path, const char *what)

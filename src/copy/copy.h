@@ -29,6 +29,9 @@ struct copy_report {
 void copy_report_done(struct copy_report *report);
 #define _cleanup_copy_report_ _cleanup_(copy_report_done)
 
+/* Says what was not copied, and how much was. @place: where it is now, or NULL. */
+void copy_report_tell(const struct copy_report *report, const char *place);
+
 /* Counts one that was not copied. */
 void copy_skip(struct copy_report *report, const char *path, const char *what);
 

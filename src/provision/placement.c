@@ -4,10 +4,8 @@
  * that the host's names are no part of any command.
  */
 #include <fcntl.h>
-#include <inttypes.h>
 #include <sys/stat.h>
 
-#include "base/log.h"
 #include "base/text.h"
 #include "copy/copy.h"
 #include "provision/shell.h"
@@ -67,7 +65,6 @@ int placement_run(const struct placement *placement, const struct guest_access *
 	const struct copy_limits limits = {UINT64_MAX, UINT64_MAX};
 	_cleanup_pack_ struct pack *pack = NULL;
 	int fd = copy_open(placement->from, O_RDONLY, err);
-	const struct copy_report *report;
 	struct stat status;
 	bool is_directory;
 
@@ -77,8 +74,6 @@ int placement_run(const struct placement *placement, const struct guest_access *
 	if (pack_new(fd, is_directory ? "." : IN_ARCHIVE, &limits, &pack, err) < 0 ||
 	    send(placement, pack, is_directory, access, err) < 0)
 		return -1;
-	report = pack_report(pack);
-	log_info("%s: %" PRIu64 " file%s, %" PRIu64 " KiB", placement->to, report->files,
-		 report->files == 1 ? "" : "s", (report->bytes + 1023) >> 10);
+	copy_report_tell(pack_report(pack), placement->to);
 	return 0;
 }

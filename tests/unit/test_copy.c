@@ -406,6 +406,33 @@ static void a_link_on_the_host_is_not_followed(void **state)
 	place_remove(&place);
 }
 
+static void what_stays_behind_is_named(void **state)
+{
+	_cleanup_copy_report_ struct copy_report report = {.files = 1, .bytes = 1025};
+	_cleanup_close_ int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	_cleanup_close_ int file = -1;
+	struct place place;
+
+	(void)state;
+	place_make(&place);
+	file = openat(place.fd, "said", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	copy_skip(&report, "a\033b", "a FIFO");
+	for (int i = 0; i < 11; i++)
+		copy_skip(&report, "c", "a device");
+	assert_true(dup2(file, STDERR_FILENO) >= 0);
+	copy_report_tell(&report, "/etc/x");
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	place_reads(&place, "said",
+		    "warning: not copied: a\\x1bb: a FIFO\n"
+		    "warning: not copied: c: a device\nwarning: not copied: c: a device\n"
+		    "warning: not copied: c: a device\nwarning: not copied: c: a device\n"
+		    "warning: not copied: c: a device\nwarning: not copied: c: a device\n"
+		    "warning: not copied: c: a device\nwarning: not copied: c: a device\n"
+		    "warning: not copied: c: a device\nwarning: not copied: 2 more\n"
+		    "    /etc/x: 1 file, 2 KiB\n");
+	place_remove(&place);
+}
+
 static void what_is_no_file_is_not_replaced(void **state)
 {
 	_cleanup_error_ struct error err = ERROR_INIT;
@@ -445,6 +472,7 @@ int main(void)
 		cmocka_unit_test(a_file_is_there_when_it_is_complete),
 		cmocka_unit_test(names_are_those_of_cp),
 		cmocka_unit_test(a_link_on_the_host_is_not_followed),
+		cmocka_unit_test(what_stays_behind_is_named),
 		cmocka_unit_test(what_is_no_file_is_not_replaced),
 	};
 
