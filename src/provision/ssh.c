@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/process.h"
@@ -248,6 +249,8 @@ static int follow(const struct process *process, int log_fd, struct strbuf *log,
 {
 	struct pump *pump = &streams->pump;
 	struct session *session = &streams->session;
+	const int64_t deadline =
+		process->timeout ? clock_ms() + process->timeout * INT64_C(1000) : 0;
 	struct pollfd fds[3 + STREAM_FDS] = {
 		{.fd = process->pidfd, .events = POLLIN},
 		{.fd = log_fd, .events = POLLIN},
@@ -257,11 +260,16 @@ static int follow(const struct process *process, int log_fd, struct strbuf *log,
 	for (size_t i = 3; i < ARRAY_SIZE(fds); i++)
 		fds[i].fd = -1;
 	for (;;) {
+		const int64_t left = deadline ? deadline - clock_ms() : -1;
+
+		if (deadline && left <= 0)
+			return error_set(err, EX_TEMPFAIL, "the guest has taken longer than %u s",
+					 process->timeout);
 		if (pump->streams)
 			pump_poll(pump, &fds[3]);
 		else
 			session_poll(session, &fds[3]);
-		if (process_poll(fds, ARRAY_SIZE(fds), -1) < 0)
+		if (process_poll(fds, ARRAY_SIZE(fds), (int)left) < 0)
 			continue;
 		drain(log_fd, log);
 		if (fds[2].revents)
@@ -410,6 +418,7 @@ int ssh_run(const struct ssh_request *request, int *ret_status, struct error *er
 	find_environment(request, environment);
 	process.env = (const char *const *)environment;
 	process.errors = PROCESS_NULL;
+	process.timeout = request->seconds;
 	if (open_streams(&streams, request, &process, err) < 0 ||
 	    run(&process, log_read, &log, &streams, ret_status, err) < 0)
 		return -1;
@@ -459,6 +468,7 @@ int ssh_script(const struct guest_access *access, const char *text, size_t max,
 		.access = access,
 		.command = "exec sudo -n sh",
 		.streams = &streams,
+		.seconds = SSH_SCRIPT_SECONDS,
 	};
 
 	return ssh_run(&request, ret_status, err);
@@ -466,7 +476,8 @@ int ssh_script(const struct guest_access *access, const char *text, size_t max,
 
 int ssh_confirm(const struct guest_access *access, struct error *err)
 {
-	const struct ssh_request request = {.access = access, .command = "true"};
+	const struct ssh_request request = {
+		.access = access, .command = "true", .seconds = SSH_SCRIPT_SECONDS};
 	int status = 0;
 
 	if (ssh_run(&request, &status, err) < 0)

@@ -74,20 +74,25 @@ struct ssh_request {
 	/* What the user insists on: the guest's root can use both while it lasts. */
 	bool forward_agent, forward_x11;
 	const struct ssh_streams *streams; /* not interactive: what it has instead, or NULL */
+	unsigned int seconds;		   /* until it is given up; 0: as long as the guest wants */
 };
+
+/* Long for a disk that is written back, and an end for a guest that never gives one. */
+#define SSH_SCRIPT_SECONDS 600
 
 /*
  * Runs ssh to its end; it gives up by itself when the guest does not answer for a minute.
  * *ret_status is the status of the guest's command or shell, also when that is 255. What goes wrong
  * before it runs is an error of ours: EX_UNAVAILABLE (no connection), EX_SOFTWARE (another host key
  * than the one we made: somebody else answers), EX_NOPERM (the guest does not take our key);
- * EX_TEMPFAIL when the connection breaks.
+ * EX_TEMPFAIL when the connection breaks or the time is over.
  */
 MUST_CHECK int ssh_run(const struct ssh_request *request, int *ret_status, struct error *err);
 
 /*
  * Runs a script as root in the guest (sudo -n sh), its text as standard input. *answer gets its
- * output, at most @max bytes (more is EX_DATAERR); *ret_status is its status. Errors as ssh_run().
+ * output, at most @max bytes (more is EX_DATAERR); *ret_status is its status. It has
+ * SSH_SCRIPT_SECONDS. Errors as ssh_run().
  */
 MUST_CHECK int ssh_script(const struct guest_access *access, const char *script, size_t max,
 			  struct strbuf *answer, int *ret_status, struct error *err);

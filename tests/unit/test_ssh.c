@@ -6,6 +6,10 @@
 
 #include <cmocka.h>
 
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
 #include "base/file.h"
 #include "base/text.h"
 #include "provision/ssh.h"
@@ -115,6 +119,35 @@ static void known_hosts_hold_one_key(void **state)
 	assert_int_equal(err.code, EX_DATAERR);
 }
 
+/* A guest that takes the connection and says nothing must not hold what waits for it. */
+static void the_time_is_over(void **state)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t length = sizeof(address);
+	_cleanup_close_ int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	_cleanup_error_ struct error err = ERROR_INIT;
+	const struct guest_access access = {.name = "x",
+					    .address = "127.0.0.1",
+					    .user = "migrant",
+					    .key = "/nonexistent",
+					    .host_key = "ssh-ed25519 AAAA"};
+	char port[8];
+	const char *const arguments[] = {"-p", port, NULL};
+	const struct ssh_request request = {
+		.access = &access, .command = "true", .arguments = arguments, .seconds = 1};
+	int status = 0;
+
+	(void)state;
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+	snprintf(port, sizeof(port), "%u", ntohs(address.sin_port));
+	assert_int_equal(ssh_run(&request, &status, &err), -1);
+	assert_int_equal(err.code, EX_TEMPFAIL);
+	assert_string_equal(err.message, "the guest has taken longer than 1 s");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +156,7 @@ int main(void)
 		cmocka_unit_test(impostor_writes_into_the_log),
 		cmocka_unit_test(options_shut_the_configuration_out),
 		cmocka_unit_test(known_hosts_hold_one_key),
+		cmocka_unit_test(the_time_is_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
