@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "command/named.h"
 #include "copy/copy.h"
+#include "provision/remote.h"
 
 #define ENTRIES_DEFAULT 100000
 #define BYTES_DEFAULT	(UINT64_C(10) << 30)
@@ -21,15 +22,6 @@ static int guest_failed(int status, const struct strbuf *errors, struct error *e
 	if (!*text)
 		return error_set(err, EX_IOERR, "tar in the guest ended with status %d", status);
 	return error_set(err, EX_IOERR, "the guest says: %.*s", (int)strcspn(text, "\n"), text);
-}
-
-/* The path in the guest, relative to the home directory, where the shell there begins; never empty.
- */
-static const char *guest_path(const char *path)
-{
-	if (text_starts(path, "~/"))
-		path += 2 + strspn(path + 2, "/");
-	return *path && !text_equal(path, "~") ? path : ".";
 }
 
 static int take(void *data, const char *bytes, size_t length, struct error *err)
@@ -195,8 +187,8 @@ static int run(const struct invocation *invocation, struct error *err)
 		return -1;
 	interrupt_catch();
 	if (from)
-		return from_guest(&access.access, guest_path(source), target, &limits, err);
-	return to_guest(&access.access, source, guest_path(target), &limits, err);
+		return from_guest(&access.access, remote_path(source), target, &limits, err);
+	return to_guest(&access.access, source, remote_path(target), &limits, err);
 }
 
 static const struct option options[] = {

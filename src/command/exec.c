@@ -72,6 +72,7 @@ static int run(const struct invocation *invocation, struct error *err)
 	_cleanup_list_ char **environment = NULL;
 	_cleanup_free_ char *command = NULL;
 	struct ssh_request request = {.interactive = true};
+	const char *directory = option_text(invocation, "workdir");
 	const char *const *argv = invocation->argv + (named_sandbox(invocation) ? 1 : 0);
 	int status = 0;
 
@@ -81,7 +82,7 @@ static int run(const struct invocation *invocation, struct error *err)
 	    project_require_running(&project, err) < 0 ||
 	    project_find_access(&project, &access, err) < 0)
 		return -1;
-	command = remote_command(option_text(invocation, "workdir"),
+	command = remote_command(directory ? remote_path(directory) : NULL,
 				 (const char *const *)environment, argv);
 	request.access = &access.access;
 	request.command = command;

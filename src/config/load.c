@@ -31,7 +31,9 @@ static int resolve(const char *directory, char **ret_path, struct error *err)
 	char *path = realpath(directory, NULL);
 
 	if (!path)
-		return error_errno(err, errno == EACCES ? EX_NOPERM : EX_NOINPUT, "%s", directory);
+		return error_errno(err, errno == EACCES ? EX_NOPERM : EX_NOINPUT, "%s",
+				   text_equal(directory, ".") ? "the current directory"
+							      : directory);
 	*ret_path = path;
 	return 0;
 }

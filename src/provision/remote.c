@@ -9,6 +9,7 @@
 #include "provision/remote.h"
 
 #include <ctype.h>
+#include <string.h>
 
 #include "base/strbuf.h"
 #include "base/text.h"
@@ -18,6 +19,13 @@ static void add_quoted(struct strbuf *script, const char *text)
 	_cleanup_free_ char *quoted = text_shell_quote(text);
 
 	strbuf_add_text(script, quoted);
+}
+
+const char *remote_path(const char *path)
+{
+	if (text_starts(path, "~/"))
+		path += 2 + strspn(path + 2, "/");
+	return *path && !text_equal(path, "~") ? path : ".";
 }
 
 /* A directory that begins with a dash would be an option or the last directory. */

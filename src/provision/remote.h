@@ -8,6 +8,12 @@
 #include <stddef.h>
 
 /*
+ * The path @path of the guest as its shell takes it, which begins in the home directory: "~" and
+ * "~/" go; never empty. Borrowed from @path.
+ */
+const char *remote_path(const char *path);
+
+/*
  * @argv: NULL-terminated, not empty. @directory: where it runs, or NULL for the home directory.
  * @environment: "NAME=value", NULL-terminated, or NULL; the names are valid (remote_is_variable()).
  * The status is the command's, 128+N when the signal N ended it, 127 when it is not found, 126 when

@@ -173,6 +173,12 @@ def test_no_migrantfile_says_where_it_looked(migrant, tmp_path):
     fails(migrant("-C", "/no/such/dir", "validate"), NO_INPUT, "/no/such/dir: No such file or directory")
 
 
+def test_a_directory_that_has_gone(build, tmp_path):
+    done = subprocess.run(["/bin/sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$0" status', build / "migrant"],
+                          cwd=tmp_path, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (NO_INPUT, "error: the current directory: No such file or directory\n")
+
+
 def test_a_migrantfile_is_found_from_below_and_by_name(migrant, tmp_path):
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)

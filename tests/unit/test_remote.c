@@ -120,6 +120,17 @@ static void status_when_a_signal_ends_it(void **state)
 	}
 }
 
+static void paths_begin_at_home(void **state)
+{
+	(void)state;
+	assert_string_equal(remote_path(""), ".");
+	assert_string_equal(remote_path("~"), ".");
+	assert_string_equal(remote_path("~/"), ".");
+	assert_string_equal(remote_path("~//work"), "work");
+	assert_string_equal(remote_path("~other/x"), "~other/x");
+	assert_string_equal(remote_path("/~"), "/~");
+}
+
 static void names_of_variables(void **state)
 {
 	(void)state;
@@ -138,6 +149,7 @@ int main(void)
 		cmocka_unit_test(directory_and_environment),
 		cmocka_unit_test(status_when_it_cannot_run),
 		cmocka_unit_test(status_when_a_signal_ends_it),
+		cmocka_unit_test(paths_begin_at_home),
 		cmocka_unit_test(names_of_variables),
 	};
 
