@@ -3,14 +3,14 @@
  * It waits for no other migrant and asks the guest for nothing: first root cuts every network, then
  * every guest is paused; what fails with one is told and keeps the others from nothing.
  */
-#include <libvirt/virterror.h>
-
 #include "base/log.h"
 #include "base/text.h"
 #include "command/helper.h"
 #include "command/project.h"
-#include "domain/libvirt.h"
+#include "domain/ask.h"
 #include "domain/list.h"
+
+#define PAUSE_SECONDS 10 /* for a QEMU to answer */
 
 struct panic {
 	struct domain_list list;
@@ -46,19 +46,22 @@ static void cut_all(struct panic *panic)
 	}
 }
 
+/* All are told before one is waited for: a QEMU that hangs keeps no other from standing still. */
 static void pause_all(struct panic *panic)
 {
+	_cleanup_free_ struct ask **asks = xcalloc(panic->list.count + 1, sizeof(struct ask *));
+
 	for (size_t i = 0; i < panic->list.count; i++) {
 		const struct listed *item = &panic->list.items[i];
+
+		if (is_meant(panic, item) && item->domain.state == DOMAIN_RUNNING)
+			asks[i] = ask_begin(item->domain.handle, virDomainSuspend);
+	}
+	for (size_t i = 0; i < panic->list.count; i++) {
 		_cleanup_error_ struct error err = ERROR_INIT;
 
-		if (!is_meant(panic, item))
-			continue;
-		if (item->domain.state == DOMAIN_RUNNING &&
-		    virDomainSuspend(item->domain.handle) < 0) {
-			libvirt_error(&err, EX_SOFTWARE, "cannot pause it");
-			tell_failure(panic, item->name, &err);
-		}
+		if (asks[i] && ask_end(asks[i], PAUSE_SECONDS, "cannot pause it", &err) < 0)
+			tell_failure(panic, panic->list.items[i].name, &err);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "command/outdated.h"
+#include "domain/ask.h"
 #include "domain/domain_xml.h"
 #include "domain/libvirt.h"
 
@@ -42,6 +43,8 @@ static int grow_disk(const struct project *project, bool *ret_grown, struct erro
 	virDomainPtr handle = project->domain.handle;
 	virDomainBlockInfo info;
 
+	if (ask_answers(handle, ASK_SECONDS, err) < 0)
+		return -1;
 	if (virDomainGetBlockInfo(handle, DOMAIN_DISK_TARGET, &info, 0) < 0)
 		return libvirt_error(err, EX_SOFTWARE, "cannot look at the disk");
 	if (info.capacity > wanted)

@@ -18,8 +18,10 @@
 #include "command/tunnel_file.h"
 #include "command/tunnel_state.h"
 #include "command/snapshot_show.h"
+#include "domain/ask.h"
 
-#define LABEL_WIDTH 14
+#define LABEL_WIDTH    14
+#define ANSWER_SECONDS 10 /* for QEMU to say something */
 
 static json_object *text_or_null(const char *text)
 {
@@ -80,8 +82,16 @@ static json_object *list_notes(const struct project *project)
 	json_object *list = json_object_new_array();
 	_cleanup_list_ char **lines = outdated_find(project);
 
+	_cleanup_error_ struct error hangs = ERROR_INIT;
+
 	for (char **line = lines; *line; line++)
 		json_object_array_add(list, json_object_new_string(*line));
+	if (project_has_guest(project) &&
+	    ask_answers(project->domain.handle, ANSWER_SECONDS, &hangs) < 0) {
+		_cleanup_free_ char *note = text_format("%s; %s", hangs.message, hangs.hint);
+
+		json_object_array_add(list, json_object_new_string(note));
+	}
 	return list;
 }
 

@@ -22,6 +22,7 @@
 #include "command/shares.h"
 #include "command/up.h"
 #include "command/volumes.h"
+#include "domain/ask.h"
 #include "domain/libvirt.h"
 #include "provision/journal.h"
 
@@ -96,6 +97,8 @@ int up_hook(struct up *up, struct error *err)
 static int already_running(struct up *up, struct error *err)
 {
 	up->finished = true;
+	if (!up->only_looks && ask_answers(up->project.domain.handle, ASK_SECONDS, err) < 0)
+		return -1;
 	log_step("%s: is running", up->project.config.name);
 	outdated_say(&up->project);
 	if (!up->only_looks)

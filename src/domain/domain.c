@@ -8,6 +8,7 @@
 #include <libxml/parser.h>
 
 #include "base/text.h"
+#include "domain/ask.h"
 #include "domain/domain_xml.h"
 #include "domain/libvirt.h"
 
@@ -206,9 +207,7 @@ int domain_unlimit_saved(virDomainPtr handle, struct error *err)
 
 int domain_resume(virDomainPtr handle, struct error *err)
 {
-	if (virDomainResume(handle) < 0)
-		return libvirt_error(err, EX_SOFTWARE, "cannot run the guest");
-	return 0;
+	return ask_now(handle, virDomainResume, ASK_SECONDS, "cannot run the guest", err);
 }
 
 int domain_kill(virDomainPtr handle, struct error *err)
@@ -232,13 +231,22 @@ static bool has_stopped(void *data)
 	return ((struct watch *)data)->stopped;
 }
 
+#define HAS_STOPPED 1
+
+static int press_button(virDomainPtr handle)
+{
+	if (virDomainShutdownFlags(handle, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN) == 0)
+		return 0;
+	return is_libvirt_error(VIR_ERR_OPERATION_INVALID) ? HAS_STOPPED : -1;
+}
+
 int domain_shut_down(struct watch *watch, unsigned int seconds, struct error *err)
 {
-	if (virDomainShutdownFlags(watch->domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN) < 0) {
-		if (is_libvirt_error(VIR_ERR_OPERATION_INVALID))
-			return 0; /* it has stopped meanwhile */
-		return libvirt_error(err, EX_SOFTWARE, "cannot ask the guest to shut down");
-	}
+	int result = ask_now(watch->domain, press_button, seconds,
+			     "cannot ask the guest to shut down", err);
+
+	if (result < 0 || result == HAS_STOPPED)
+		return result < 0 ? -1 : 0;
 	return wait_until(watch->connection, has_stopped, watch, seconds, err);
 }
 
@@ -265,6 +273,8 @@ int domain_detach_seed(struct watch *watch, unsigned int seconds, struct error *
 	static const char seed[] = "<disk type='file' device='disk'>"
 				   "<target dev='" DOMAIN_SEED_TARGET "' bus='virtio'/></disk>";
 
+	if (ask_answers(watch->domain, ASK_SECONDS, err) < 0)
+		return -1;
 	watch->device_removed = false;
 	if (virDomainDetachDeviceFlags(watch->domain, seed, VIR_DOMAIN_AFFECT_LIVE) < 0) {
 		if (is_libvirt_error(VIR_ERR_DEVICE_MISSING))

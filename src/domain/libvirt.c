@@ -87,8 +87,11 @@ static int set_code(struct error *err, const virError *error)
 
 int libvirt_error(struct error *err, int code, const char *context)
 {
-	virErrorPtr error = virGetLastError();
+	return libvirt_error_of(virGetLastError(), err, code, context);
+}
 
+int libvirt_error_of(const virError *error, struct error *err, int code, const char *context)
+{
 	if (!error)
 		return error_set(err, code, "%s: libvirt gives no reason", context);
 	if (error->message && error_from_hook(error->message, err))

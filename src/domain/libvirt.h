@@ -5,6 +5,7 @@
 #define DOMAIN_LIBVIRT_H
 
 #include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
 
 #include "base/error.h"
 
@@ -21,6 +22,9 @@ MUST_CHECK int libvirt_connect(virConnectPtr *ret_connection, struct error *err)
  * cut out and takes over message, code and hint. Returns -1.
  */
 int libvirt_error(struct error *err, int code, const char *context);
+
+/* The same from @error, which another thread got; NULL: no reason is known. */
+int libvirt_error_of(const virError *error, struct error *err, int code, const char *context);
 
 static inline void cleanup_connection(virConnectPtr *connection)
 {

@@ -7,12 +7,15 @@
 #include <libvirt/virterror.h>
 
 #include "base/text.h"
+#include "domain/ask.h"
 #include "domain/devices.h"
 #include "domain/libvirt.h"
 #include "hook/protocol.h"
 
 int domain_save_memory(virDomainPtr handle, struct error *err)
 {
+	if (ask_answers(handle, ASK_SECONDS, err) < 0)
+		return error_prefix(err, "cannot save the guest's memory");
 	if (virDomainManagedSave(handle, 0) < 0)
 		return libvirt_error(err, EX_SOFTWARE, "cannot save the guest's memory");
 	return 0;
@@ -69,6 +72,8 @@ int domain_detach_share(struct watch *watch, const char *name, size_t index, uns
 
 	if (!domain_has_share(watch->domain, index))
 		return 0;
+	if (ask_answers(watch->domain, ASK_SECONDS, err) < 0)
+		return -1;
 	watch->device_removed = false;
 	if (virDomainDetachDeviceFlags(watch->domain, xml, VIR_DOMAIN_AFFECT_LIVE) < 0) {
 		if (is_missing())
@@ -86,6 +91,8 @@ int domain_attach_share(virDomainPtr handle, const char *name, size_t index, str
 
 	if (domain_has_share(handle, index))
 		return 0;
+	if (ask_answers(handle, ASK_SECONDS, err) < 0)
+		return -1;
 	if (virDomainAttachDeviceFlags(handle, xml, VIR_DOMAIN_AFFECT_LIVE) < 0)
 		return libvirt_error(err, EX_SOFTWARE, "cannot put a share back into the guest");
 	return 0;

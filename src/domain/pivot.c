@@ -9,6 +9,7 @@
 #include <libvirt/virterror.h>
 
 #include "base/text.h"
+#include "domain/ask.h"
 #include "domain/domain_xml.h"
 #include "domain/libvirt.h"
 #include "domain/xml.h"
@@ -42,9 +43,12 @@ int domain_pivot(virDomainPtr handle, const char *path, const char *memory, stru
 	unsigned int flags = VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA |
 			     VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT |
 			     VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC;
-	virDomainSnapshotPtr snapshot = virDomainSnapshotCreateXML(
-		handle, xml, memory ? flags : flags | VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY);
+	virDomainSnapshotPtr snapshot;
 
+	if (ask_answers(handle, ASK_SECONDS, err) < 0)
+		return -1;
+	snapshot = virDomainSnapshotCreateXML(
+		handle, xml, memory ? flags : flags | VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY);
 	if (!snapshot)
 		return libvirt_error(err, EX_SOFTWARE,
 				     memory ? "cannot save the guest's memory"
@@ -80,6 +84,8 @@ static bool has_ended(void *data)
 
 static int run_pull(struct pull *pull, const char *base, unsigned int seconds, struct error *err)
 {
+	if (ask_answers(pull->handle, ASK_SECONDS, err) < 0)
+		return -1;
 	if (virDomainBlockRebase(pull->handle, DOMAIN_DISK_TARGET, base, 0, 0) < 0)
 		return libvirt_error(err, EX_SOFTWARE, "cannot join the disk's layers");
 	if (wait_until(virDomainGetConnect(pull->handle), has_ended, pull, seconds, err) < 0)

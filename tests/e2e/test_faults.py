@@ -351,6 +351,40 @@ def test_a_hook_that_is_killed_leaves_what_destroy_takes_away(lab, before):
     assert_nothing_left(lab, before)
 
 
+# -- a QEMU that hangs -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hung(lab, before):
+    """A sandbox that counts as booted, whose QEMU stands still: libvirt waits for it without a limit."""
+    project = Project(lab, "hung", WITHOUT_SHARES)
+    cut_off(project)
+    lab.host.sh("""virsh -q -c qemu:///system dumpxml --inactive migrant-hung >/tmp/hung.xml
+                   sed -i 's,</migrant:sandbox>,<migrant:booted>yes</migrant:booted>&,' /tmp/hung.xml; grep -q booted /tmp/hung.xml
+                   virsh -q -c qemu:///system define /tmp/hung.xml
+                   kill -STOP $(cat /run/libvirt/qemu/migrant-hung.pid)""")
+    return project
+
+
+def test_commands_end_although_qemu_hangs(lab, before, hung):
+    """With a word on it, by themselves, and `halt` turns it off although others wait for it."""
+    suspend = hung.spawn("suspend")
+    assert any("saving the guest's memory" in line for line in suspend.stdout)
+    started = {"status": hung.spawn("status"), "panic": hung.spawn("panic"), "suspend": suspend}
+    assert "running" in hung.migrant("global-status").stdout
+    for name, words, codes in (("status", "its QEMU has not answered for 10 s; 'migrant halt -f' turns the sandbox off", (0, 70)),
+                               ("panic", "hung: cannot pause it: its QEMU has not answered for 10 s", (70,)),
+                               ("suspend", "its QEMU has not answered for 15 s", (75,))):
+        output = started[name].communicate(timeout=300)[0]
+        assert words in output and started[name].returncode in codes, (name, output)
+    assert_refused(hung.migrant("up"), 75, "its QEMU has not answered for 15 s")
+    result = hung.migrant("halt", "--timeout", "1")
+    assert result.returncode == 0 and "it does not within 1 s; turning it off" in result.stderr
+    assert hung.state() == "shutoff"
+    assert hung.migrant("destroy", "-f").returncode == 0
+    assert_nothing_left(lab, before)
+
+
 # -- a guest that boots ------------------------------------------------------------------------------------
 
 
