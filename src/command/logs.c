@@ -134,10 +134,13 @@ static int check(const struct invocation *invocation, struct error *err)
 				 "--network, --provision and --cloud-init exclude each other");
 	if (!network && option_flag(invocation, "json"))
 		return error_set(err, EX_USAGE, "--json is for --network");
-	if (!network && !provision && option_text(invocation, "since"))
-		return error_set(err, EX_USAGE,
-				 "--since is for --network and --provision: the guest's "
-				 "own words have no times that can be trusted");
+	if (!network && !provision && option_text(invocation, "since")) {
+		error_set(err, EX_USAGE,
+			  "--since is for --network and --provision: the guest's own words have "
+			  "no times that can be trusted");
+		return error_hint(err, "'migrant logs | tail' shows the last lines of its console, "
+				       "'migrant logs -f' also those that come");
+	}
 	if (cloud_init && option_flag(invocation, "follow"))
 		return error_set(err, EX_USAGE, "--cloud-init cannot be followed; the console can");
 	return 0;

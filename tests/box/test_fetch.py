@@ -96,6 +96,20 @@ def test_a_redirection_is_followed(box, web):
     assert box("add", f"{URL}/bad/moved/good.qcow2", "--checksum", digest(web, "good.qcow2")).returncode == 0
 
 
+def test_a_proxy_of_the_environment_but_never_for_this_machine(host, box, web):
+    """The server is asked for the whole URL, and has a file of that name."""
+    host.sh(f"mkdir -p {WEB}/http:/far.invalid; cp {WEB}/good.qcow2 {WEB}/http:/far.invalid/good.qcow2")
+    url, checksum = "http://far.invalid/good.qcow2", digest(web, "good.qcow2")
+    assert box("add", url, "--checksum", checksum, env={"http_proxy": URL}).returncode == 0
+    result = box("add", url, "-f", "--checksum", checksum, env={"http_proxy": URL, "no_proxy": "far.invalid"})
+    assert result.returncode == 69 and "resolve" in result.stderr
+    pathlib.Path(web, "SUMS").write_text(f"{checksum.removeprefix('sha256:')}  good.qcow2\n")
+    nowhere = {"http_proxy": "http://127.0.0.1:9"}
+    assert box("add", f"{URL}/good.qcow2", "-f", "--checksum", f"{URL}/SUMS", env=nowhere).returncode == 0
+    result = box("add", url, "-f", "--checksum", checksum, env=nowhere)
+    assert result.returncode == 69 and "onnect" in result.stderr
+
+
 def test_raw_when_it_is_said_to_be(host, box, web):
     host.run("truncate", "-s", "2M", f"{WEB}/plain.raw")
     result = box("add", f"{WEB}/plain.raw", "--format", "raw", "--firmware", "uefi",

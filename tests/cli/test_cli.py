@@ -97,7 +97,7 @@ def command_names(migrant):
     (["logs", "--network", "--cloud-init"], "--network, --provision and --cloud-init exclude each other", ""),
     (["logs", "--provision", "--cloud-init"], "--network, --provision and --cloud-init exclude each other", ""),
     (["logs", "--provision", "--json"], "--json is for --network", ""),
-    (["logs", "--since", "1h"], "--since is for --network and --provision", ""),
+    (["logs", "--since", "1h"], "--since is for --network and --provision", "'migrant logs | tail' shows"),
     (["logs", "--cloud-init", "-f"], "--cloud-init cannot be followed", ""),
     (["ssh", "--forward-agent"], "there is no agent to forward (SSH_AUTH_SOCK)", ""),
     (["ssh", "--forward-x11"], "there is no display to forward (DISPLAY)", ""),
