@@ -29,9 +29,71 @@ static int check_not_shared(const struct config *config, const struct config_sha
 			    share->host, what, path);
 }
 
-struct host_file *host_files(const struct config *config, size_t *ret_count)
+void host_files_done(struct host_files *files)
 {
-	const struct host_file fixed[] = {
+	for (size_t i = 0; i < files->count; i++)
+		free(files->items[i].path);
+	free(files->items);
+	*files = (struct host_files){0};
+}
+
+static void add_file(struct host_files *files, const char *path, const char *what)
+{
+	if (!path)
+		return;
+	files->items = xreallocarray(files->items, files->count + 1, sizeof(*files->items));
+	files->items[files->count++] = (struct host_file){text_dup(path), what};
+}
+
+/*
+ * What Ansible looks for beside a playbook and runs on the host, or fills in there: a template and
+ * a variable may call a lookup, and that any program.
+ */
+static void add_playbook(struct host_files *files, const char *playbook)
+{
+	static const char *const beside[] = {
+		"roles",
+		"collections",
+		"group_vars",
+		"host_vars",
+		"vars",
+		"tasks",
+		"handlers",
+		"templates",
+		"library",
+		"module_utils",
+		"action_plugins",
+		"become_plugins",
+		"cache_plugins",
+		"callback_plugins",
+		"cliconf_plugins",
+		"connection_plugins",
+		"filter_plugins",
+		"httpapi_plugins",
+		"inventory_plugins",
+		"lookup_plugins",
+		"netconf_plugins",
+		"shell_plugins",
+		"strategy_plugins",
+		"terminal_plugins",
+		"test_plugins",
+		"vars_plugins",
+	};
+	const char *slash = strrchr(playbook, '/');
+	const int length = slash ? (int)(slash - playbook) + 1 : 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(beside); i++) {
+		_cleanup_free_ char *path = text_format("%.*s%s", length, playbook, beside[i]);
+
+		add_file(files, path, "what Ansible takes from beside a playbook");
+	}
+}
+
+void host_files(const struct config *config, struct host_files *ret_files)
+{
+	const struct {
+		const char *path, *what;
+	} fixed[] = {
 		{"Migrantfile", "the Migrantfile"},
 		{"hooks", "the lifecycle hooks"},
 		{config->hooks, "the lifecycle hooks"},
@@ -44,37 +106,30 @@ struct host_file *host_files(const struct config *config, size_t *ret_count)
 		{"playbook.yml", "a playbook"},
 		{box_reference_is_path(config->box) ? config->box : NULL, "the box's description"},
 	};
-	struct host_file *files =
-		xcalloc(ARRAY_SIZE(fixed) + 3 * config->provision_count, sizeof(*files));
-	size_t count = 0;
 
+	*ret_files = (struct host_files){0};
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
-		if (fixed[i].path)
-			files[count++] = fixed[i];
+		add_file(ret_files, fixed[i].path, fixed[i].what);
 	for (size_t i = 0; i < config->provision_count; i++) {
 		const struct config_provision *provision = &config->provision[i];
-		const struct host_file used[] = {
-			{provision->file, "a provisioner"},
-			{provision->requirements, "a provisioner's requirements"},
-			{provision->settings, "Ansible's configuration"},
-		};
 
-		for (size_t j = 0; j < ARRAY_SIZE(used); j++)
-			if (used[j].path)
-				files[count++] = used[j];
+		add_file(ret_files, provision->file, "a provisioner");
+		add_file(ret_files, provision->requirements, "a provisioner's requirements");
+		add_file(ret_files, provision->settings, "Ansible's configuration");
+		if (provision->kind == PROVISION_ANSIBLE)
+			add_playbook(ret_files, provision->file);
 	}
-	*ret_count = count;
-	return files;
 }
 
 static int check_share_contents(const struct config *config, const struct config_share *share,
 				struct error *err)
 {
-	size_t count = 0;
-	_cleanup_free_ struct host_file *files = host_files(config, &count);
+	_cleanup_host_files_ struct host_files files = {0};
 
-	for (size_t i = 0; i < count; i++)
-		if (check_not_shared(config, share, files[i].path, files[i].what, err) < 0)
+	host_files(config, &files);
+	for (size_t i = 0; i < files.count; i++)
+		if (check_not_shared(config, share, files.items[i].path, files.items[i].what, err) <
+		    0)
 			return -1;
 	if (!path_is_obeyed(share->host))
 		return 0;

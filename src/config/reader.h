@@ -47,12 +47,19 @@ MUST_CHECK int config_check_tunnel(const struct config *config, struct error *er
 
 /* A file or directory of the project that the host reads or runs; what it is, for messages. */
 struct host_file {
-	const char *path; /* as written, borrowed */
+	char *path; /* as written */
 	const char *what;
 };
 
-/* All of them, whether they exist or not. The caller frees the array. */
-struct host_file *host_files(const struct config *config, size_t *ret_count);
+struct host_files {
+	struct host_file *items;
+	size_t count;
+};
+void host_files_done(struct host_files *files);
+#define _cleanup_host_files_ _cleanup_(host_files_done)
+
+/* All of them, whether they exist or not. */
+void host_files(const struct config *config, struct host_files *ret_files);
 
 /*
  * Why somebody else can change the file or directory @path or put another in its place, or NULL.

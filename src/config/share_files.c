@@ -133,17 +133,18 @@ static int check_links(const struct config *config, const struct config_share *s
 		       struct error *err)
 {
 	_cleanup_free_ char *inside = text_format("%s/%s", config->directory, share->host);
-	_cleanup_free_ struct host_file *files = NULL;
-	size_t count = 0;
+	_cleanup_host_files_ struct host_files files = {0};
 
-	files = host_files(config, &count);
-	for (size_t i = 0; i < count; i++) {
-		_cleanup_free_ char *path = config_path(config, files[i].path);
-		_cleanup_free_ char *target = realpath(path, NULL);
+	host_files(config, &files);
+	for (size_t i = 0; i < files.count; i++) {
+		_cleanup_free_ char *path = config_path(config, files.items[i].path);
+		_cleanup_free_ char *real = realpath(path, NULL);
+		const char *target =
+			real ? real : path; /* not there yet: the guest could make it */
 
-		if (target && paths_overlap(inside, target) && strlen(target) >= strlen(inside))
+		if (paths_overlap(inside, target) && strlen(target) >= strlen(inside))
 			return refuse(config, share, err, "%s, '%s', leads into the share '%s'",
-				      files[i].what, files[i].path, share->host);
+				      files.items[i].what, files.items[i].path, share->host);
 	}
 	return 0;
 }

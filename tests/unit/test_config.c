@@ -188,6 +188,12 @@ static const struct {
 	 "the share 'a' would hold the lifecycle hooks, 'a/b'"},
 	{"provision: [{ansible: w/site.yml}]\nshares: [{host: ./w/, guest: /x}]\n", "2:17",
 	 "the share 'w' would hold a provisioner, 'w/site.yml'"},
+	{"provision: [{ansible: site.yml}]\nshares: [{host: group_vars, guest: /x}]\n", "2:17",
+	 "the share 'group_vars' would hold what Ansible takes from beside a playbook, "
+	 "'group_vars'"},
+	{"provision: [{ansible: a/site.yml}]\nshares: [{host: a/roles/agent, guest: /x}]\n", "2:17",
+	 "the share 'a/roles/agent' would hold what Ansible takes from beside a playbook, "
+	 "'a/roles'"},
 	{"provision: [{ansible: \"" DIRECTORY "/w/a.yml\"}]\nshares: [{host: w, guest: /x}]\n",
 	 "2:17", "the share 'w' would hold a provisioner, '" DIRECTORY "/w/a.yml'"},
 	{"shares: [{host: a, guest: x}]\n", "1:27",

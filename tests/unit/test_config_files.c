@@ -213,6 +213,27 @@ static void a_share_leads_nowhere_else(void **state)
 	project_remove(&project);
 }
 
+/* A role is run on the host in part, a variable can call a program there. */
+static void a_share_holds_nothing_of_a_playbooks(void **state)
+{
+	static const char what[] = "what Ansible takes from beside a playbook, 'roles', leads into "
+				   "the share 'roles'";
+	static const char by_link[] = "what Ansible takes from beside a playbook, 'group_vars', "
+				      "leads into the share 'work'";
+	struct project project;
+
+	(void)state;
+	project_make(&project);
+	share_error(&project, "roles", NULL); /* a word like another */
+	project_write(&project, "playbook.yml", "");
+	share_error(&project, "roles", what);
+	assert_int_equal(mkdirat(project.fd, "work", 0755), 0);
+	share_error(&project, "work", NULL);
+	assert_int_equal(symlinkat("work", project.fd, "group_vars"), 0);
+	share_error(&project, "work", by_link);
+	project_remove(&project);
+}
+
 static void a_share_holds_no_other_project(void **state)
 {
 	struct project project;
@@ -424,6 +445,7 @@ int main(void)
 		cmocka_unit_test(only_a_migrantfile_of_ours_is_read),
 		cmocka_unit_test(the_nearest_migrantfile_counts),
 		cmocka_unit_test(a_share_leads_nowhere_else),
+		cmocka_unit_test(a_share_holds_nothing_of_a_playbooks),
 		cmocka_unit_test(a_share_holds_no_other_project),
 		cmocka_unit_test(nobody_else_changes_the_way_to_a_share),
 		cmocka_unit_test(a_share_is_not_the_home_directory),
