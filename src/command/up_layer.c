@@ -252,8 +252,10 @@ static int stand_aside(struct copy *copy, struct error *err)
 	_cleanup_free_ char *command = text_format("exec sudo -n sh -c %s", quoted);
 	const struct ssh_streams streams = {
 		.produce = give_word, .has_input = has_word, .consume = hear, .data = copy};
-	const struct ssh_request request = {
-		.access = &copy->up->access.access, .command = command, .streams = &streams};
+	const struct ssh_request request = {.access = &copy->up->access.access,
+					    .command = command,
+					    .streams = &streams,
+					    .seconds = SSH_SCRIPT_SECONDS};
 	int status = 0;
 
 	if (ssh_run(&request, &status, err) < 0)

@@ -243,14 +243,27 @@ static int finish(struct streams *streams, struct error *err)
 	return 0;
 }
 
+/* Moves the streams. What our own side does meanwhile (a disk is copied) is not the guest's time.
+ */
+static int turn(struct streams *streams, const struct pollfd *fds, int64_t *deadline,
+		struct error *err)
+{
+	const int64_t begin = clock_ms();
+	int result = streams->pump.streams ? pump_turn(&streams->pump, err)
+					   : session_turn(&streams->session, fds, err);
+
+	if (*deadline)
+		*deadline += clock_ms() - begin;
+	return result;
+}
+
 /* Reads what ssh logs, and moves its streams, until it ends. */
 static int follow(const struct process *process, int log_fd, struct strbuf *log,
 		  struct streams *streams, struct error *err)
 {
 	struct pump *pump = &streams->pump;
 	struct session *session = &streams->session;
-	const int64_t deadline =
-		process->timeout ? clock_ms() + process->timeout * INT64_C(1000) : 0;
+	int64_t deadline = process->timeout ? clock_ms() + process->timeout * INT64_C(1000) : 0;
 	struct pollfd fds[3 + STREAM_FDS] = {
 		{.fd = process->pidfd, .events = POLLIN},
 		{.fd = log_fd, .events = POLLIN},
@@ -276,8 +289,7 @@ static int follow(const struct process *process, int log_fd, struct strbuf *log,
 			return interrupt_error(err);
 		if (fds[0].revents)
 			return finish(streams, err);
-		if ((pump->streams ? pump_turn(pump, err) : session_turn(session, &fds[3], err)) <
-		    0)
+		if (turn(streams, &fds[3], &deadline, err) < 0)
 			return -1;
 	}
 }
