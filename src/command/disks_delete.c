@@ -10,14 +10,18 @@
 #include "base/text.h"
 #include "hook/disks.h"
 
-/* A disk of @uuid that lies below one of another sandbox's. */
-static bool is_shared(const struct tree *tree, const char *uuid, const char *name)
+/*
+ * A disk of @uuid that lies below one of another sandbox's. At most @depth disks lie over each
+ * other, whatever a disk says that a QEMU has written: it may say that it lies over itself.
+ */
+static bool is_shared(const struct tree *tree, const char *uuid, const char *name, size_t depth)
 {
-	for (size_t i = 0; i < tree->count; i++) {
+	for (size_t i = 0; depth > 0 && i < tree->count; i++) {
 		const struct tree_item *item = &tree->items[i];
 
 		if (text_equal(item->backing, name) &&
-		    (!disk_name_parse(item->name, uuid, NULL) || is_shared(tree, uuid, item->name)))
+		    (!disk_name_parse(item->name, uuid, NULL) ||
+		     is_shared(tree, uuid, item->name, depth - 1)))
 			return true;
 	}
 	return false;
@@ -32,7 +36,7 @@ static int delete_own(virStoragePoolPtr pool, struct tree *tree, const char *uui
 
 		if (!disk_name_parse(name, uuid, NULL)) {
 			i++;
-		} else if (is_shared(tree, uuid, name)) {
+		} else if (is_shared(tree, uuid, name, tree->count)) {
 			++*ret_kept;
 			i++;
 		} else {
