@@ -18,12 +18,15 @@
 #define SHOWN_MAX 3 /* differences that are named */
 
 /* Ansible's own words for what must not be seen, or what comes from elsewhere. */
-static const char *const secret_words[] = {"$ANSIBLE_VAULT;", "!vault", "no_log", "vars_prompt",
-					   "hashi_vault"};
+static const char *const secret_words[] = {
+	"$ANSIBLE_VAULT;", "!vault",	    "no_log",	   "vars_prompt", "hashi_vault",
+	"unvault",	   "passwordstore", "onepassword", "bitwarden",	  "aws_secret"};
+/* A lookup is called lookup, query or q. */
 static const char *const outside_words[] = {
-	"lookup('env'",	       "lookup(\"env\"",       "lookup('pipe'", "lookup(\"pipe\"",
-	"ansible.builtin.env", "ansible.builtin.pipe", "with_pipe",	"delegate_to",
-	"local_action",	       "connection: local",    "fetch:"};
+	"('env'",    "(\"env\"",  "( 'env'",	 "( \"env\"",		"('pipe'",
+	"(\"pipe\"", "( 'pipe'",  "( \"pipe\"",	 "ansible.builtin.env", "ansible.builtin.pipe",
+	"with_env",  "with_pipe", "delegate_to", "local_action",	"connection: local",
+	"fetch:"};
 static const char *const name_words[] = {"hostname", "nodename", "fqdn", "machine_id",
 					 "machine-id"};
 
