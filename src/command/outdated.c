@@ -45,6 +45,27 @@ static void add_sizes(struct lines *lines, const char *key, uint64_t now, uint64
 	add_texts(lines, key, strbuf_text(&now_text), strbuf_text(&wanted_text), remedy);
 }
 
+/* As the Migrantfile writes it. */
+static char *describe_time(uint64_t seconds)
+{
+	if (seconds == 0)
+		return text_dup("none");
+	if (seconds % 60)
+		return text_format("%llus", (unsigned long long)seconds);
+	if (seconds % 3600)
+		return text_format("%llum", (unsigned long long)seconds / 60);
+	return text_format("%lluh", (unsigned long long)seconds / 3600);
+}
+
+static void compare_ttl(struct lines *lines, uint64_t now, uint64_t wanted)
+{
+	_cleanup_free_ char *now_text = describe_time(now);
+	_cleanup_free_ char *wanted_text = describe_time(wanted);
+
+	if (now != wanted)
+		add_texts(lines, "ttl", now_text, wanted_text, RELOAD);
+}
+
 static const char *boot_of(const struct definition *definition)
 {
 	if (definition->kernel)
@@ -61,6 +82,8 @@ static void compare_boot(struct lines *lines, const struct config *config,
 
 	if (config->boot != BOOT_AUTO && !text_equal(names[config->boot], now))
 		add_texts(lines, "boot", now, names[config->boot], RELOAD);
+	if (config->boot == BOOT_AUTO && config->kernel_image && !definition->kernel)
+		add_texts(lines, "boot", now, "kernel", RELOAD);
 	if (config->kernel_cmdline && definition->kernel &&
 	    !text_equal(config->kernel_cmdline, definition->cmdline))
 		add_texts(lines, "kernel.cmdline", definition->cmdline, config->kernel_cmdline,
@@ -83,6 +106,7 @@ static void compare_machine(struct lines *lines, const struct config *config,
 	if (facts->memory != config->memory)
 		add_sizes(lines, "memory", facts->memory, config->memory, RELOAD);
 	compare_boot(lines, config, definition);
+	compare_ttl(lines, definition->metadata.ttl, config->ttl);
 	if (config->accel != ACCEL_AUTO && !text_equal(accels[config->accel], accel))
 		add_texts(lines, "accel", accel, accels[config->accel], RELOAD);
 	/* an emulated processor always has it */

@@ -63,6 +63,7 @@ static void each_key_names_its_way(void **state)
 		{"cpus: 3\n", "cpus is '2', but '3' in the Migrantfile", "'migrant reload'"},
 		{"memory: 1G\n", "memory is '2G', but '1G' in", "'migrant reload'"},
 		{"boot: uefi\n", "boot is 'kernel', but 'uefi' in", "'migrant reload'"},
+		{"ttl: 90m\n", "ttl is 'none', but '90m' in", "'migrant reload'"},
 		{"accel: kvm\n", "accel is 'tcg', but 'kvm' in", "'migrant reload'"},
 		{"kernel: {image: a, cmdline: quiet}\n", "kernel.cmdline is 'root=/dev/vda', but",
 		 "'migrant reload'"},
@@ -81,6 +82,29 @@ static void each_key_names_its_way(void **state)
 		assert_non_null(strstr(lines, cases[i].way));
 		assert_ptr_equal(strchr(lines, '\n'), lines + strlen(lines) - 1);
 	}
+}
+
+static void a_kernel_that_was_named_since_is_said(void **state)
+{
+	struct fixture fixture = make();
+	_cleanup_free_ char *lines = NULL;
+
+	(void)state;
+	fixture.definition.kernel = fixture.definition.cmdline = NULL;
+	lines = compare("kernel: {image: a}\n", &fixture);
+	assert_string_equal(lines, "boot is 'bios', but 'kernel' in the Migrantfile: "
+				   "'migrant reload' takes it\n");
+}
+
+static void a_time_to_live_that_was_taken_away_is_said(void **state)
+{
+	struct fixture fixture = make();
+	_cleanup_free_ char *lines = NULL;
+
+	(void)state;
+	fixture.definition.metadata.ttl = 8 * 3600;
+	lines = compare("", &fixture);
+	assert_true(text_starts(lines, "ttl is '8h', but 'none' in the Migrantfile"));
 }
 
 static void what_the_next_start_takes_is_not_said_of_a_halted_guest(void **state)
@@ -137,6 +161,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_said_of_what_is_as_written),
 		cmocka_unit_test(each_key_names_its_way),
+		cmocka_unit_test(a_kernel_that_was_named_since_is_said),
+		cmocka_unit_test(a_time_to_live_that_was_taken_away_is_said),
 		cmocka_unit_test(what_the_next_start_takes_is_not_said_of_a_halted_guest),
 		cmocka_unit_test(policy_and_shares_are_said),
 		cmocka_unit_test(nesting_counts_where_it_is_the_hosts),
