@@ -2,6 +2,7 @@
  * Going back to a snapshot: a new overlay over what it froze. Whether all of that is there is found
  * out first, and the guest is ended last, when nothing else can fail.
  */
+#include "base/log.h"
 #include "base/text.h"
 #include "command/disks_change.h"
 #include "hook/disks.h"
@@ -90,6 +91,8 @@ static int stop(struct project *project, struct error *err)
 {
 	virDomainPtr handle = project->domain.handle;
 
+	if (project->domain.state == DOMAIN_SAVED)
+		log_info("throwing its saved memory away");
 	if (domain_kill(handle, err) < 0 || domain_forget_memory(handle, err) < 0)
 		return -1;
 	project->domain.state = DOMAIN_SHUTOFF;

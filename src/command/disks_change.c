@@ -127,6 +127,9 @@ int disks_begin(struct project *project, virStoragePoolPtr *ret_pool, struct tre
 	if (disks_require_made(project, err) < 0)
 		return -1;
 	project->domain.state = domain_current_state(project->domain.handle);
+	/* not to take for halted what runs */
+	if (project->domain.state == DOMAIN_ABSENT)
+		return libvirt_error(err, EX_SOFTWARE, "cannot tell whether the guest runs");
 	if (believe_guest(project, err) < 0 || pool_open(project->connection, ret_pool, err) < 0 ||
 	    tree_load(*ret_pool, ret_tree, err) < 0)
 		return -1;

@@ -197,7 +197,8 @@ int fork_start(struct fork *fork, const struct project *origin, char *const *lay
 {
 	struct up *up = &fork->up;
 
-	if (describe(fork, origin, layers, err) < 0 || make(fork, origin, err) < 0)
+	if (describe(fork, origin, layers, err) < 0 || up_find_layer(up, err) < 0 ||
+	    make(fork, origin, err) < 0)
 		return -1;
 	if (up->wireguard && up_stage(up, err) < 0)
 		return -1;
