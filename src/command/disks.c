@@ -60,6 +60,11 @@ static int check_freeze(const struct project *project, struct error *err)
 	return 0;
 }
 
+int disks_check_save(const struct project *project, const char *name, struct error *err)
+{
+	return check_name(project, name, err) < 0 ? -1 : check_freeze(project, err);
+}
+
 /*
  * What a long chain is cut down to: the newest layer that a snapshot names, or, when there is no
  * room for another one, the lowest. The index among the layers, or 0: it stays as it is.
@@ -173,8 +178,9 @@ int disks_save(struct project *project, const char *name, const char *text, bool
 	_cleanup_snapshot_ struct snapshot snapshot = {.name = text_dup(name),
 						       .text = text_dup(text)};
 
-	if (disks_begin(project, &pool, &tree, err) < 0 || check_name(project, name, err) < 0 ||
-	    check_freeze(project, err) < 0 || clock_text(time(NULL), &snapshot.created, err) < 0)
+	if (disks_begin(project, &pool, &tree, err) < 0 ||
+	    disks_check_save(project, name, err) < 0 ||
+	    clock_text(time(NULL), &snapshot.created, err) < 0)
 		return -1;
 	snapshot.running = project_has_guest(project);
 	snapshot.layer = text_dup(tree_volume_of(project->domain.definition.disk));

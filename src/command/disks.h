@@ -18,6 +18,9 @@
 MUST_CHECK int disks_save(struct project *project, const char *name, const char *text,
 			  bool with_memory, struct error *err);
 
+/* What of that can be told without touching anything: the name is free, the state allows it. */
+MUST_CHECK int disks_check_save(const struct project *project, const char *name, struct error *err);
+
 /* Lets a running guest write out what it holds back; one that does not is told of. */
 void disks_sync(const struct project *project);
 

@@ -2,6 +2,7 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "command/disks.h"
 #include "command/hosts.h"
 #include "provision/journal.h"
 #include "provision/provision.h"
@@ -40,11 +41,25 @@ static int run_each(const struct config *config, const char *name, const struct 
 	return any ? 0 : no_such(name, err);
 }
 
+/* An `up` that got no further than this has kept nothing for `reset`. */
+static void keep_first(struct project *project)
+{
+	_cleanup_error_ struct error why = ERROR_INIT;
+
+	if (snapshots_find(&project->domain.definition.snapshots, SNAPSHOT_UP))
+		return;
+	disks_sync(project);
+	if (disks_save(project, SNAPSHOT_UP, NULL, false, &why) < 0)
+		log_warning("this state is not kept, 'migrant reset' will not work: %s",
+			    why.message);
+}
+
 static int run(const struct invocation *invocation, struct error *err)
 {
 	_cleanup_project_ struct project project = PROJECT_INIT;
 	_cleanup_access_ struct project_access access = {0};
 	_cleanup_hosts_ struct host_list hosts = {0};
+	const char *with = option_text(invocation, "with");
 
 	if (project_load(&project, invocation, err) < 0 ||
 	    project_require_file(&project, err) < 0 ||
@@ -58,7 +73,11 @@ static int run(const struct invocation *invocation, struct error *err)
 		return -1;
 	journal_begin(project.config.name);
 	hosts_find(&project, &access.access, &hosts);
-	return run_each(&project.config, option_text(invocation, "with"), &hosts, err);
+	if (run_each(&project.config, with, &hosts, err) < 0)
+		return -1;
+	if (!with)
+		keep_first(&project);
+	return 0;
 }
 
 static const struct option options[] = {

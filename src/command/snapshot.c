@@ -59,6 +59,9 @@ static int run_save(const struct invocation *invocation, struct error *err)
 		return -1;
 	if (!name)
 		name = chosen = free_name(&project.domain.definition.snapshots);
+	/* nothing is asked of a guest for what is refused anyway */
+	if (disks_check_save(&project, name, err) < 0)
+		return -1;
 	if (option_switch(invocation, "sync", true))
 		disks_sync(&project);
 	interrupt_catch(); /* what was begun in a running guest is ended */

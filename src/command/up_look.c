@@ -101,6 +101,10 @@ static int already_running(struct up *up, struct error *err)
 		return -1;
 	log_step("%s: is running", up->project.config.name);
 	outdated_say(&up->project);
+	if (!snapshots_find(&up->project.domain.definition.snapshots, SNAPSHOT_UP))
+		log_warning("its first 'up' did not come to its end, so 'migrant reset' has "
+			    "nothing to go back to; 'migrant provision' runs what it should have, "
+			    "and keeps the result for that");
 	if (!up->only_looks)
 		guest_shares_repair(&up->project);
 	return drift_check(&up->project, err);
@@ -118,6 +122,9 @@ int up_find(struct up *up, struct error *err)
 	up->existed = domain->handle != NULL;
 	up->fresh = !booted;
 	up->had_shares = booted && domain->definition.metadata.share_count > 0;
+	if (booted && up->ignores_layer)
+		log_info("--fresh is for a sandbox that is to be made, and this one is there: "
+			 "'migrant destroy' first");
 	if (up->rewind)
 		return disks_require_made(&up->project, err);
 	if (booted && domain->state == DOMAIN_RUNNING)
@@ -236,6 +243,22 @@ static int promised_growth(virStoragePoolPtr pool, const char *except, uint64_t 
 	return 0;
 }
 
+/* Bytes that are free as soon as the disk is put back: what was written since goes. */
+static uint64_t freed_by_rewind(const struct up *up)
+{
+	const char *name = tree_volume_of(up->project.domain.definition.disk);
+	virStorageVolPtr volume =
+		up->rewind && name ? virStorageVolLookupByName(up->pool, name) : NULL;
+	virStorageVolInfo info = {0};
+
+	if (!volume)
+		return 0;
+	if (virStorageVolGetInfo(volume, &info) < 0)
+		info.allocation = 0;
+	virStorageVolFree(volume);
+	return info.allocation;
+}
+
 static int check_space(struct up *up, struct error *err)
 {
 	const char *uuid = up->project.domain.definition.metadata.uuid;
@@ -250,7 +273,7 @@ static int check_space(struct up *up, struct error *err)
 		return libvirt_error(err, EX_IOERR, "cannot look at the storage pool");
 	if (up->fresh)
 		growth += up->project.config.disk;
-	if (info.available < SPACE_MINIMUM) {
+	if (info.available + freed_by_rewind(up) < SPACE_MINIMUM) {
 		error_set(err, EX_IOERR, "only %" PRIu64 " MiB are free in " POOL_DIRECTORY,
 			  (uint64_t)info.available >> 20);
 		return error_hint(err, "free some space; 'migrant box prune' removes unused boxes");

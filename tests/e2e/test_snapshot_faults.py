@@ -235,6 +235,22 @@ def test_a_definition_that_cannot_be_written_changes_nothing(kept, no_definition
         kept.lab.start_libvirtd()
 
 
+def test_a_reset_makes_room(kept):
+    """What the guest has written since is what the pool is full of: `up` is refused, and `reset` takes it away."""
+    kept.lab.host.run("qemu-io", "-f", "qcow2", "-c", "write -P 3 0 500M", kept.disk())
+    leave_free(kept.lab, 300)
+    try:
+        assert_refused(kept.migrant("up"), 74, "MiB are free")
+        result = kept.migrant("reset", "one", "--timeout", "1")
+        assert "putting the disk back" in result.stderr and "are free in" not in result.stderr, result.stderr
+        assert kept.state_of(kept.disk()) == 1 and kept.needed() == kept.disks()
+    finally:
+        kept.migrant("halt", "-f")
+        leave_free(kept.lab, 900)
+    kept.done("snapshot", "restore", "two")
+    kept.write(3)
+
+
 def test_what_did_not_fit_goes_now(kept):
     """Also what those have left that found no room."""
     for command in (["snapshot", "save", "more"], ["snapshot", "restore", "two"], ["snapshot", "delete", "more"]):
@@ -270,6 +286,10 @@ def running(kept):
     cut_off(kept)
     assert kept.runs()
     return kept
+
+
+def test_an_up_that_did_not_come_to_its_end_is_said(running):
+    assert "its first 'up' did not come to its end" in running.migrant("up").stderr
 
 
 def test_saving_is_killed_while_it_runs(running):
@@ -357,6 +377,11 @@ def test_a_guest_that_is_halted_after_that_starts_again(running):
 
 
 def test_destroying_is_killed_at_every_step(lab, nothing, running):
+    # as a guest could leave one that has broken into its QEMU: a disk that says that it lies over itself
+    selfish = re.sub("(disk-.{36}).*", r"\1-99.qcow2", running.disk())
+    lab.host.run("qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", selfish,
+                 selfish.replace("/disk-", "/./disk-"), "4G")
+    lab.host.run(*VIRSH, "pool-refresh", "migrant")
     for number in itertools.count(1):
         if not running.killed(number, "destroy", "-f"):
             break
