@@ -128,6 +128,7 @@ static int check(const struct invocation *invocation, struct error *err)
 	const bool network = option_flag(invocation, "network");
 	const bool provision = option_flag(invocation, "provision");
 	const bool cloud_init = option_flag(invocation, "cloud-init");
+	char since[EVENT_TIME_MAX];
 
 	if (network + provision + cloud_init > 1)
 		return error_set(err, EX_USAGE,
@@ -143,7 +144,7 @@ static int check(const struct invocation *invocation, struct error *err)
 	}
 	if (cloud_init && option_flag(invocation, "follow"))
 		return error_set(err, EX_USAGE, "--cloud-init cannot be followed; the console can");
-	return 0;
+	return logs_since(option_text(invocation, "since"), since, err);
 }
 
 static int run(const struct invocation *invocation, struct error *err)

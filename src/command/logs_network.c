@@ -193,20 +193,42 @@ static int follow(struct log_reader *reader, int watch, const char *name, struct
 	return 0; /* main() says that nothing can be printed */
 }
 
+/* A time as the logs have it, as far as it goes: "2026-11-22", "2026-11-22T15:00". */
+static bool is_time(const char *text)
+{
+	static const struct {
+		size_t end;
+		int low, high;
+	} parts[] = {{7, 1, 12}, {10, 1, 31}, {13, 0, 23}, {16, 0, 59}, {19, 0, 60}};
+	static const char form[] = "0000-00-00T00:00:00";
+	const size_t length = strlen(text);
+	bool is_whole = false;
+
+	if (length < strlen("0000-00-00") || length >= sizeof(form))
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if (form[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != form[i])
+			return false;
+	for (size_t i = 0; i < ARRAY_SIZE(parts) && parts[i].end <= length; i++) {
+		const char *digits = text + parts[i].end - 2;
+		const int number = (digits[0] - '0') * 10 + digits[1] - '0';
+
+		if (number < parts[i].low || number > parts[i].high)
+			return false;
+		is_whole = parts[i].end == length;
+	}
+	return is_whole;
+}
+
 int logs_since(const char *text, char ret_time[EVENT_TIME_MAX], struct error *err)
 {
-	static const char form[] = "0000-00-00T00:00:00";
 	struct event event;
 	uint64_t seconds;
-	size_t length = text ? strlen(text) : 0;
-	bool is_time = length >= strlen("0000-00-00") && length < sizeof(form);
 
-	for (size_t i = 0; is_time && i < length; i++)
-		is_time = form[i] == '0' ? text[i] >= '0' && text[i] <= '9' : text[i] == form[i];
 	if (!text)
 		return 0;
-	if (is_time) {
-		memcpy(ret_time, text, length + 1);
+	if (is_time(text)) {
+		memcpy(ret_time, text, strlen(text) + 1);
 		return 0;
 	}
 	if (parse_duration(text, &seconds) < 0) {
