@@ -142,6 +142,11 @@ def test_a_host_with_systemd_is_set_up(guest):
     assert states["wireguard"] == ("ok", "tunnels are made by the kernel")
 
 
+def test_the_playbook_may_be_played_again(guest):
+    shown = guest.lab.migrant("provision", cwd=PROJECT, timeout=6000)
+    assert re.search(r"\bchanged=0 +unreachable=0 +failed=0\b", shown.stdout + shown.stderr), shown
+
+
 def test_a_sandbox_in_a_sandbox(guest):
     """A tiny one; its wire is another than that of the guest it is in, and it reaches nothing of it."""
     guest.run(f"sudo cp workspace/box/* {POOL}/; sudo virsh -q pool-refresh migrant; mkdir -p tiny; "
