@@ -45,7 +45,7 @@ static int check_nothing_left(const struct project *project, virStoragePoolPtr p
 		return -1;
 	if (again.handle)
 		return error_set(err, EX_SOFTWARE, "the domain is still there");
-	if (volumes != (int)kept)
+	if (volumes > (int)kept) /* fewer: its last fork has gone meanwhile */
 		return error_set(err, EX_SOFTWARE, "%d volumes of it are still in the pool",
 				 volumes - (int)kept);
 	return left ? error_set(err, EX_SOFTWARE, "%s is still there", left) : 0;
@@ -73,6 +73,23 @@ static void say_layer(const struct project *project)
 	}
 }
 
+/*
+ * Of an origin and its forks that go at once, the last one sees that it is the last: what somebody
+ * needs is looked for, and the domain goes that says who that is, with nobody in between.
+ */
+static int delete_all(const struct project *project, virStoragePoolPtr pool, unsigned int *ret_kept,
+		      struct error *err)
+{
+	const char *uuid = project->domain.definition.metadata.uuid;
+	_cleanup_close_ int lock = -1;
+
+	if (lock_name(LOCK_DISKS, LOCK_SECONDS, &lock, err) < 0 ||
+	    disks_delete(pool, uuid, project->domain.definition.layers, ret_kept, err) < 0 ||
+	    sandbox_volumes_delete(pool, uuid, err) < 0)
+		return -1;
+	return domain_undefine(project->domain.handle, err);
+}
+
 int destroy_sandbox(struct project *project, unsigned int *ret_kept, struct error *err)
 {
 	_cleanup_pool_ virStoragePoolPtr pool = NULL;
@@ -82,9 +99,7 @@ int destroy_sandbox(struct project *project, unsigned int *ret_kept, struct erro
 		return -1;
 	if (domain_kill(project->domain.handle, err) < 0 ||
 	    helper_cleanup(project->config.name, err) < 0 ||
-	    disks_delete(pool, uuid, project->domain.definition.layers, ret_kept, err) < 0 ||
-	    sandbox_volumes_delete(pool, uuid, err) < 0 ||
-	    domain_undefine(project->domain.handle, err) < 0)
+	    delete_all(project, pool, ret_kept, err) < 0)
 		return error_hint(err, "'migrant destroy' goes on where this one stopped");
 	ssh_config_forget_key(project->config.name);
 	journal_forget(project->config.name);

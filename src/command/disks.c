@@ -66,8 +66,9 @@ int disks_check_save(const struct project *project, const char *name, struct err
 }
 
 /*
- * What a long chain is cut down to: the newest layer that a snapshot names, or, when there is no
- * room for another one, the lowest. The index among the layers, or 0: it stays as it is.
+ * What a long chain is cut down to: the newest layer that a snapshot names or another sandbox has
+ * frozen, for all snapshots begin over the same; or, when there is no room for another one, the
+ * lowest. The index among the layers, or 0: it stays as it is.
  */
 static size_t find_cut(const struct definition *definition, size_t longest)
 {
@@ -77,9 +78,36 @@ static size_t find_cut(const struct definition *definition, size_t longest)
 	if (depth < longest)
 		return 0;
 	while (cut + 1 < depth &&
+	       disk_name_parse(tree_volume_of(definition->layers[cut]), definition->metadata.uuid,
+			       NULL) &&
 	       !disk_is_frozen(&definition->snapshots, tree_volume_of(definition->layers[cut])))
 		cut++;
 	return cut == 0 && depth == DISK_LAYERS_MAX ? depth - 1 : cut;
+}
+
+/* Takes the topmost @count from the layers. The caller frees with free_list(). */
+static char **drop_layers(struct definition *definition, size_t count)
+{
+	size_t depth = depth_of(definition);
+	char **dropped = xcalloc(count + 1, sizeof(*dropped));
+
+	memcpy(dropped, definition->layers, count * sizeof(*dropped));
+	memmove(definition->layers, definition->layers + count,
+		(depth - count + 1) * sizeof(*definition->layers));
+	return dropped;
+}
+
+/* A destroyed origin's disks that were kept for this sandbox are not needed by it any more. */
+static int sweep_foreign(const struct project *project, virStoragePoolPtr pool, char *const *layers,
+			 struct error *err)
+{
+	_cleanup_tree_ struct tree tree = {0};
+	_cleanup_close_ int lock = -1;
+
+	if (lock_name(LOCK_DISKS, LOCK_SECONDS, &lock, err) < 0 || tree_load(pool, &tree, err) < 0)
+		return -1;
+	return disks_delete_foreign(pool, &tree, project->domain.definition.metadata.uuid, layers,
+				    err);
 }
 
 /*
@@ -91,7 +119,7 @@ static int shorten(struct project *project, virStoragePoolPtr pool, struct tree 
 {
 	struct definition *definition = &project->domain.definition;
 	size_t cut = project_has_guest(project) ? find_cut(definition, longest) : 0;
-	size_t depth;
+	_cleanup_list_ char **dropped = NULL;
 
 	if (cut == 0) {
 		if (depth_of(definition) < DISK_LAYERS_MAX)
@@ -104,15 +132,13 @@ static int shorten(struct project *project, virStoragePoolPtr pool, struct tree 
 	log_step("%s: joining %zu layers of the disk", project->config.name, cut);
 	if (domain_pull(project->domain.handle, definition->layers[cut], PULL_SECONDS, err) < 0)
 		return -1;
-	depth = depth_of(definition);
-	for (size_t i = 0; i < cut; i++)
-		free(definition->layers[i]);
-	memmove(definition->layers, definition->layers + cut,
-		(depth - cut + 1) * sizeof(*definition->layers));
+	dropped = drop_layers(definition, cut);
 	if (disks_redefine(project, err) < 0)
 		return -1;
 	tree_done(tree);
-	return tree_load(pool, tree, err) < 0 ? -1 : disks_sweep(project, pool, tree, err);
+	if (tree_load(pool, tree, err) < 0 || disks_sweep(project, pool, tree, err) < 0)
+		return -1;
+	return sweep_foreign(project, pool, dropped, err);
 }
 
 /* The disk in use becomes the topmost layer, @path the disk. */

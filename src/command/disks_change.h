@@ -19,6 +19,14 @@ MUST_CHECK int disks_redefine(struct project *project, struct error *err);
 MUST_CHECK int disks_sweep(struct project *project, virStoragePoolPtr pool, struct tree *tree,
 			   struct error *err);
 
+/*
+ * Deletes those of @layers, disks that other sandboxes than @uuid have frozen, that were kept for
+ * this one alone: their sandbox has gone, and nothing lies over them. Needs LOCK_DISKS, and *tree
+ * as it is under that.
+ */
+MUST_CHECK int disks_delete_foreign(virStoragePoolPtr pool, struct tree *tree, const char *uuid,
+				    char *const *layers, struct error *err);
+
 /* A new overlay over the disk @layer, under the sandbox's next name. The caller frees *ret_name. */
 MUST_CHECK int disks_make_overlay(const struct project *project, virStoragePoolPtr pool,
 				  const struct tree *tree, const char *layer, char **ret_name,

@@ -3,7 +3,7 @@
  * them goes, and then goes with it, also when the sandbox that has frozen it was destroyed long
  * ago. What lies over what the disks say themselves, at that moment.
  */
-#include "command/disks.h"
+#include "command/disks_change.h"
 
 #include <libvirt/virterror.h>
 
@@ -61,6 +61,23 @@ static bool has_sandbox(virConnectPtr connection, const char *name)
 	return true;
 }
 
+int disks_delete_foreign(virStoragePoolPtr pool, struct tree *tree, const char *uuid,
+			 char *const *layers, struct error *err)
+{
+	for (; layers && *layers; layers++) {
+		const char *name = tree_volume_of(*layers);
+
+		if (!name || !disk_name_parse(name, NULL, NULL) ||
+		    disk_name_parse(name, uuid, NULL) || tree_child(tree, name) ||
+		    has_sandbox(virStoragePoolGetConnect(pool), name))
+			continue;
+		if (pool_delete(pool, name, err) < 0)
+			return -1;
+		tree_forget(tree, name);
+	}
+	return 0;
+}
+
 int disks_delete(virStoragePoolPtr pool, const char *uuid, char *const *layers,
 		 unsigned int *ret_kept, struct error *err)
 {
@@ -68,16 +85,5 @@ int disks_delete(virStoragePoolPtr pool, const char *uuid, char *const *layers,
 
 	if (tree_load(pool, &tree, err) < 0 || delete_own(pool, &tree, uuid, ret_kept, err) < 0)
 		return -1;
-	for (; layers && *layers; layers++) {
-		const char *name = tree_volume_of(*layers);
-
-		if (!name || !disk_name_parse(name, NULL, NULL) ||
-		    disk_name_parse(name, uuid, NULL) || tree_child(&tree, name) ||
-		    has_sandbox(virStoragePoolGetConnect(pool), name))
-			continue;
-		if (pool_delete(pool, name, err) < 0)
-			return -1;
-		tree_forget(&tree, name);
-	}
-	return 0;
+	return disks_delete_foreign(pool, &tree, uuid, layers, err);
 }

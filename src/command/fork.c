@@ -25,6 +25,7 @@ static void forks_done(struct forks *forks)
 	for (size_t i = 0; i < forks->count; i++)
 		fork_end(&forks->items[i]);
 	free(forks->items);
+	error_done(&forks->first);
 }
 #define _cleanup_forks_ _cleanup_(forks_done)
 
@@ -169,9 +170,10 @@ static int run(const struct invocation *invocation, struct error *err)
 		return -1;
 	say_what_is_not_shared(&origin);
 	disks_sync(&origin);
-	if (disks_share(&origin, &layers, err) < 0)
+	if (disks_share(&origin, &layers, err) < 0 || forks_make(&forks, &origin, layers, err) < 0)
 		return -1;
-	return forks_bring_up(&forks, &origin, layers, err);
+	project_unlock(&origin); /* what they stand on is theirs as well by now */
+	return forks_bring_up(&forks, err);
 }
 
 static const struct option options[] = {

@@ -108,6 +108,10 @@ int fork_begin(struct fork *fork, const struct project *origin, const struct inv
 	config_as_sibling(&up->project.config, name);
 	virConnectRef(origin->connection);
 	up->project.connection = origin->connection;
+	up->project.is_fork = true;
+	/* not waited for: that one may wait for what this one has locked */
+	if (project_lock(&up->project, 0, err) < 0)
+		return error_prefix(err, "'%s' is being made or changed", name);
 	if (up_connect(up, err) < 0 || clear_name(&up->project, err) < 0)
 		return -1;
 	return theirs.wireguard ? open_tunnel(fork, &theirs, err) : 0;
@@ -192,14 +196,18 @@ static int make(struct fork *fork, const struct project *origin, struct error *e
 	return definition->initrd ? copy_volume(fork, origin, VOLUME_INITRD, err) : 0;
 }
 
-int fork_start(struct fork *fork, const struct project *origin, char *const *layers,
-	       struct error *err)
+int fork_make(struct fork *fork, const struct project *origin, char *const *layers,
+	      struct error *err)
+{
+	if (describe(fork, origin, layers, err) < 0 || up_find_layer(&fork->up, err) < 0)
+		return -1;
+	return make(fork, origin, err);
+}
+
+int fork_start(struct fork *fork, struct error *err)
 {
 	struct up *up = &fork->up;
 
-	if (describe(fork, origin, layers, err) < 0 || up_find_layer(up, err) < 0 ||
-	    make(fork, origin, err) < 0)
-		return -1;
 	if (up->wireguard && up_stage(up, err) < 0)
 		return -1;
 	if (up_start(up, err) < 0 || up_verify(up, err) < 0)

@@ -14,13 +14,6 @@
 
 #define AT_ONCE_MIN 2 /* a boot waits now and then, for a disk or for a timer */
 
-struct crowd {
-	struct forks *forks;
-	const struct project *origin;
-	char *const *layers;
-	struct error first; /* that one of them had */
-};
-
 static const char *name_of(const struct fork *fork)
 {
 	return fork->up.project.config.name;
@@ -79,106 +72,126 @@ static unsigned int seconds_left(const struct forks *forks)
  * The others go on without it, and without what it would take of the processors; that it is taken
  * away comes in the end, for that must not be interrupted.
  */
-static int fail(struct crowd *crowd, struct fork *fork, struct error *why, struct error *err)
+static int fail(struct forks *forks, struct fork *fork, struct error *why, struct error *err)
 {
 	_cleanup_error_ struct error ignored = ERROR_INIT;
 
 	fork->state = FORK_FAILED;
 	if (interrupt_pending())
 		return interrupt_error(err);
-	if (crowd->forks->count > 1)
+	if (forks->count > 1)
 		log_warning("%s: %s", name_of(fork), why->message);
 	if (fork->made && fork->up.project.domain.handle) {
 		watch_end(&fork->up.watch);
 		(void)!domain_kill(fork->up.project.domain.handle, &ignored);
 	}
-	if (!error_is_set(&crowd->first))
-		error_move(&crowd->first, why);
+	if (!error_is_set(&forks->first))
+		error_move(&forks->first, why);
 	return 0;
 }
 
-static int start_one(struct crowd *crowd, struct fork *fork, struct error *err)
+static int make_one(struct forks *forks, struct fork *fork, const struct project *origin,
+		    char *const *layers, struct error *err)
+{
+	_cleanup_error_ struct error why = ERROR_INIT;
+
+	if (interrupt_pending())
+		return interrupt_error(err);
+	if (fork_make(fork, origin, layers, &why) < 0)
+		return fail(forks, fork, &why, err);
+	return 0;
+}
+
+int forks_make(struct forks *forks, const struct project *origin, char *const *layers,
+	       struct error *err)
+{
+	for (size_t i = 0; i < forks->count; i++)
+		if (make_one(forks, &forks->items[i], origin, layers, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int start_one(struct forks *forks, struct fork *fork, struct error *err)
 {
 	_cleanup_error_ struct error why = ERROR_INIT;
 
 	if (interrupt_pending())
 		return interrupt_error(err);
 	log_step("%s: starting the fork", name_of(fork));
-	if (fork_start(fork, crowd->origin, crowd->layers, &why) < 0)
-		return fail(crowd, fork, &why, err);
+	if (fork_start(fork, &why) < 0)
+		return fail(forks, fork, &why, err);
 	fork->state = FORK_BOOTS;
 	return 0;
 }
 
-static int start_some(struct crowd *crowd, struct error *err)
+static int start_some(struct forks *forks, struct error *err)
 {
 	const size_t processors = (size_t)get_nprocs();
 	const size_t at_once = processors > AT_ONCE_MIN ? processors : AT_ONCE_MIN;
 	struct fork *next;
 
-	while (count_in(crowd->forks, FORK_BOOTS) < at_once &&
-	       (next = find_in(crowd->forks, FORK_WAITS)))
-		if (start_one(crowd, next, err) < 0)
+	while (count_in(forks, FORK_BOOTS) < at_once && (next = find_in(forks, FORK_WAITS)))
+		if (start_one(forks, next, err) < 0)
 			return -1;
 	return 0;
 }
 
-static int finish_one(struct crowd *crowd, struct fork *fork, struct error *err)
+static int finish_one(struct forks *forks, struct fork *fork, struct error *err)
 {
 	_cleanup_error_ struct error why = ERROR_INIT;
 
 	if (fork_finish(fork, &why) < 0)
-		return fail(crowd, fork, &why, err);
+		return fail(forks, fork, &why, err);
 	fork->state = FORK_IS_UP;
-	if (crowd->forks->count == 1)
+	project_unlock(&fork->up.project); /* others still boot, it can be worked on */
+	if (forks->count == 1)
 		log_step("%s: up; 'migrant ssh %s' goes in", name_of(fork), name_of(fork));
 	else
 		log_step("%s: up, %zu of %zu; 'migrant ssh %s' goes in", name_of(fork),
-			 count_in(crowd->forks, FORK_IS_UP), crowd->forks->count, name_of(fork));
+			 count_in(forks, FORK_IS_UP), forks->count, name_of(fork));
 	return 0;
 }
 
-static int wait_for_one(const struct crowd *crowd, struct error *err)
+static int wait_for_one(struct forks *forks, struct error *err)
 {
 	_cleanup_error_ struct error why = ERROR_INIT;
 
-	if (wait_until(crowd->origin->connection, one_is_through, crowd->forks,
-		       seconds_left(crowd->forks), &why) == 0 ||
+	if (wait_until(forks->items[0].up.project.connection, one_is_through, forks,
+		       seconds_left(forks), &why) == 0 ||
 	    why.code == EX_TEMPFAIL)
 		return 0;
 	error_move(err, &why);
 	return -1;
 }
 
-static int bring_up(struct crowd *crowd, struct error *err)
+static int bring_up(struct forks *forks, struct error *err)
 {
 	for (;;) {
 		struct fork *fork;
 
-		if (start_some(crowd, err) < 0)
+		if (start_some(forks, err) < 0)
 			return -1;
-		if (!find_in(crowd->forks, FORK_BOOTS))
+		if (!find_in(forks, FORK_BOOTS))
 			return 0;
-		if (wait_for_one(crowd, err) < 0)
+		if (wait_for_one(forks, err) < 0)
 			return -1;
-		fork = find_through(crowd->forks);
+		fork = find_through(forks);
 		if (!fork)
 			continue;
 		fork->state = FORK_ANSWERS;
-		if (start_some(crowd, err) < 0 || finish_one(crowd, fork, err) < 0)
+		if (start_some(forks, err) < 0 || finish_one(forks, fork, err) < 0)
 			return -1;
 	}
 }
 
 /* The first one's error, and which of them did not come up. */
-static int report(struct crowd *crowd, struct error *err)
+static int report(struct forks *forks, struct error *err)
 {
-	const struct forks *forks = crowd->forks;
 	_cleanup_strbuf_ struct strbuf names = STRBUF_INIT;
 
-	if (!error_is_set(&crowd->first))
+	if (!error_is_set(&forks->first))
 		return 0;
-	error_move(err, &crowd->first);
+	error_move(err, &forks->first);
 	for (size_t i = 0; i < forks->count; i++)
 		if (forks->items[i].state == FORK_FAILED)
 			strbuf_addf(&names, "%s%s", names.length ? ", " : "",
@@ -189,14 +202,7 @@ static int report(struct crowd *crowd, struct error *err)
 			    count_in(forks, FORK_FAILED), forks->count, strbuf_text(&names));
 }
 
-int forks_bring_up(struct forks *forks, const struct project *origin, char *const *layers,
-		   struct error *err)
+int forks_bring_up(struct forks *forks, struct error *err)
 {
-	struct crowd crowd = {.forks = forks, .origin = origin, .layers = layers};
-	int result = bring_up(&crowd, err);
-
-	if (result == 0)
-		result = report(&crowd, err);
-	error_done(&crowd.first);
-	return result;
+	return bring_up(forks, err) < 0 ? -1 : report(forks, err);
 }

@@ -95,8 +95,9 @@ static int load_config(struct project *project, const struct definition *definit
 	const struct metadata *metadata = &definition->metadata;
 	_cleanup_error_ struct error ignored = ERROR_INIT;
 
+	project->is_fork = disks_are_forked(definition);
 	if (config_load(metadata->directory, &project->config, &ignored) == 0) {
-		if (disks_are_forked(definition))
+		if (project->is_fork)
 			config_as_sibling(&project->config, metadata->name);
 		project->has_file = text_equal(project->config.name, metadata->name) &&
 				    text_equal(project->config.directory, metadata->directory);

@@ -1,16 +1,13 @@
 /*
- * The common beginning of commands. The lock is on the directory itself, so that it needs no file
- * and ends with the process that holds it, however that ends.
+ * The common beginning of commands. What works on a sandbox holds the lock of its name; when it is
+ * the one that the directory's Migrantfile describes, that of the directory before, for it is also
+ * about what belongs to the directory: its shares. Always in this order, so no two wait for each
+ * other.
  */
 #include "command/project.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/file.h>
-#include <sys/time.h>
+#include <unistd.h>
 
-#include "base/interrupt.h"
-#include "base/log.h"
 #include "base/text.h"
 #include "command/named.h"
 #include "domain/libvirt.h"
@@ -20,7 +17,7 @@ void project_done(struct project *project)
 {
 	domain_done(&project->domain);
 	cleanup_connection(&project->connection);
-	cleanup_close(&project->lock);
+	project_unlock(project);
 	config_done(&project->config);
 	*project = (struct project)PROJECT_INIT;
 }
@@ -37,76 +34,24 @@ int project_load(struct project *project, const struct invocation *invocation, s
 	return 0;
 }
 
-static void on_alarm(int number)
+void project_unlock(struct project *project)
 {
-	(void)number; /* its coming is what makes flock(2) return */
-}
-
-/* Every second, for one that comes between two looks is lost. */
-static void set_alarm(bool on)
-{
-	const struct itimerval every_second = {.it_interval = {.tv_sec = on ? 1 : 0},
-					       .it_value = {.tv_sec = on ? 1 : 0}};
-	const struct sigaction action = {.sa_handler = on ? on_alarm : SIG_DFL};
-
-	if (on)
-		sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &every_second, NULL);
-	if (!on)
-		sigaction(SIGALRM, &action, NULL);
-}
-
-static int wait_for_lock(int fd, unsigned int seconds, struct error *err)
-{
-	struct timespec now;
-	time_t deadline;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	deadline = now.tv_sec + (time_t)seconds;
-	while (flock(fd, LOCK_EX) < 0) {
-		if (errno != EINTR)
-			return error_errno(err, EX_OSERR, "cannot lock the project");
-		if (interrupt_pending())
-			return interrupt_error(err);
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (now.tv_sec >= deadline)
-			return error_set(err, EX_TEMPFAIL,
-					 "another migrant has worked on this sandbox for %u s",
-					 seconds);
-	}
-	return 0;
-}
-
-/* A sandbox without a directory is locked as all of the user's that have none are: by their home.
- */
-static int open_lock(const struct project *project)
-{
-	const char *home = getenv("HOME");
-	int fd = open(project->config.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd >= 0 || project->has_file || !home)
-		return fd;
-	return open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close(&project->name_lock);
+	cleanup_close(&project->lock);
 }
 
 int project_lock(struct project *project, unsigned int seconds, struct error *err)
 {
-	_cleanup_close_ int fd = open_lock(project);
-	int result;
+	const char *directory = project->config.directory;
+	_cleanup_close_ int lock = -1;
 
-	if (fd < 0)
-		return error_errno(err, EX_NOINPUT, "%s", project->config.directory);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK)
-			return error_errno(err, EX_OSERR, "cannot lock the project");
-		log_info("another migrant works on this sandbox; waiting for it");
-		set_alarm(true);
-		result = wait_for_lock(fd, seconds, err);
-		set_alarm(false);
-		if (result < 0)
-			return -1;
-	}
-	project->lock = take_fd(&fd);
+	/* what may have gone with its directory is the user's to destroy all the same */
+	if (!project->is_fork && (project->has_file || access(directory, F_OK) == 0) &&
+	    lock_directory(directory, seconds, &lock, err) < 0)
+		return -1;
+	if (lock_name(project->config.name, seconds, &project->name_lock, err) < 0)
+		return -1;
+	project->lock = take_fd(&lock);
 	return 0;
 }
 

@@ -5,27 +5,26 @@
 #define COMMAND_PROJECT_H
 
 #include "command/command.h"
+#include "command/lock.h"
 #include "config/config.h"
 #include "domain/domain.h"
 #include "provision/ssh.h"
 
 struct project {
 	struct config config;
-	bool has_file; /* the configuration is a Migrantfile's, see named.h */
-	int lock;      /* descriptor of the locked directory, or -1 */
+	bool has_file;	     /* the configuration is a Migrantfile's, see named.h */
+	bool is_fork;	     /* its directory is its origin's */
+	int lock, name_lock; /* descriptors that are locked (project_lock()), or -1 */
 	virConnectPtr connection;
 	struct domain domain;
 };
 
-#define PROJECT_INIT       \
-	{                  \
-		.lock = -1 \
+#define PROJECT_INIT                        \
+	{                                   \
+		.lock = -1, .name_lock = -1 \
 	}
 #define _cleanup_project_ _cleanup_(project_done)
 void project_done(struct project *project);
-
-/* Seconds for which a command waits while another one works on the same sandbox. */
-#define LOCK_SECONDS 600
 
 /*
  * Reads the Migrantfile: that of the sandbox whose name is an operand, else that of the directory.
@@ -35,11 +34,11 @@ MUST_CHECK int project_load(struct project *project, const struct invocation *in
 			    struct error *err);
 
 /*
- * Locks the project's directory (where it is gone, the user's home) against other migrants until
- * project_done(). A second one waits,
- * saying so, at most @seconds: EX_TEMPFAIL; 128+signal when interrupted.
+ * Locks the sandbox against other migrants until project_unlock() or project_done(). A second one
+ * waits, saying so, at most @seconds: EX_TEMPFAIL; 128+signal when interrupted.
  */
 MUST_CHECK int project_lock(struct project *project, unsigned int seconds, struct error *err);
+void project_unlock(struct project *project);
 
 /* Connects to libvirt, once; and looks the domain up, refusing one that is somebody else's. */
 MUST_CHECK int project_connect(struct project *project, struct error *err);

@@ -52,7 +52,7 @@ int up_go_in(struct up *up, struct error *err)
 	/* While the session lasts, others may work on the sandbox and look at its console. */
 	reader_close(&up->console_reader);
 	watch_end(&up->watch);
-	cleanup_close(&up->project.lock);
+	project_unlock(&up->project);
 	if (up->project.config.connect == CONNECT_CONSOLE)
 		return console_show(&up->project, false, err);
 	if (!up->access.key && project_find_access(&up->project, &up->access, err) < 0)

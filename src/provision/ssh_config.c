@@ -16,11 +16,17 @@
 char *state_directory(void)
 {
 	const char *state = getenv("XDG_STATE_HOME");
-	const char *home = getenv("HOME");
-	const struct passwd *user;
 
 	if (state && *state == '/')
 		return text_format("%s/migrant", state);
+	return state_directory_at_home();
+}
+
+char *state_directory_at_home(void)
+{
+	const char *home = getenv("HOME");
+	const struct passwd *user;
+
 	if (home && *home == '/')
 		return text_format("%s/.local/state/migrant", home);
 	user = getpwuid(getuid());

@@ -33,6 +33,12 @@ def leave_free(lab, megabytes):
     lab.host.run("fallocate", "-l", f"{free - megabytes}M", f"{POOL}/filler")
 
 
+def fill(lab):
+    """Not a block is left."""
+    leave_free(lab, 2)
+    lab.host.sh(f"dd if=/dev/zero bs=4k >>{POOL}/filler 2>/dev/null || true; sync {POOL}/filler")
+
+
 class Project:
     def __init__(self, lab, name, text=NEVER_BOOTS, user="dev"):
         self.lab, self.name, self.user = lab, name, user

@@ -11,99 +11,19 @@ import time
 
 import pytest
 
+from booted import Sandbox, with_mortal
 from conftest import POOL
 from lab import Lab
-from never_boots import (VIRSH, WITHOUT_SHARES, Project, assert_nothing_left, assert_refused, cut_off, leave_free, volumes,
-                         with_small_pool)
+from never_boots import VIRSH, assert_nothing_left, assert_refused, cut_off, fill, leave_free
 
-PLACE = "1G 64k"  # where a disk says which state it is
-MORTAL = "/usr/local/lib/libmortal.so"
 DEFINITIONS = "/etc/libvirt/qemu"
 
 
 @pytest.fixture(scope="module")
 def lab(build, box_files):
     with Lab() as lab:
-        with_small_pool(lab, build, box_files)
-        lab.host.run("install", build / "tests/libmortal.so", MORTAL)
+        with_mortal(lab, build, box_files)
         yield lab
-
-
-class Sandbox(Project):
-    """One that has been up, as its definition says, with the snapshots 'one' and 'two' of the states 1 and 2; halted, in state 3."""
-
-    def __init__(self, lab, name):
-        super().__init__(lab, name, WITHOUT_SHARES)
-        self.domain = f"migrant-{name}"
-        cut_off(self)
-        self.done("halt", "-f")
-        self.say_booted()
-        for number, snapshot in ((1, "one"), (2, "two")):
-            self.write(number)
-            self.done("snapshot", "save", snapshot)
-        self.write(3)
-
-    def done(self, *argv):
-        result = self.migrant(*argv)
-        assert result.returncode == 0, result.stderr
-        return result
-
-    def definition(self):
-        return self.lab.host.run(*VIRSH, "dumpxml", "--inactive", self.domain).stdout
-
-    def say_booted(self):
-        xml = re.sub("(<migrant:uuid>)", r"<migrant:booted>yes</migrant:booted>\1", self.definition(), count=1)
-        assert "booted" in xml, xml
-        self.lab.host.run("tee", "/run/booted.xml", input=xml)
-        self.lab.host.run(*VIRSH, "define", "/run/booted.xml")
-
-    def disk(self):
-        return re.search(r"<source file='(.*/disk-.*)'/>", self.definition()).group(1)
-
-    def write(self, number):
-        """As the guest would: this is the disk's state from now on."""
-        self.lab.host.run("qemu-io", "-f", "qcow2", "-c", f"write -P {number} {PLACE}", self.disk())
-
-    def state_of(self, disk):
-        for number in (1, 2, 3):
-            read = self.lab.host.run("qemu-io", "-r", "-U", "-f", "qcow2", "-c", f"read -P {number} {PLACE}", disk,
-                                     check=False).stdout
-            assert "read 65536" in read, read
-            if "failed" not in read:
-                return number
-        return None
-
-    def snapshots(self):
-        """{name: volume}"""
-        return dict(re.findall(r'<snapshots:snapshot name="(.*?)" layer="(.*?)"', self.definition()))
-
-    def saved(self):
-        """{name: state}"""
-        return {name: self.state_of(f"{POOL}/{volume}") for name, volume in self.snapshots().items()}
-
-    def needed(self):
-        """The disks that the definition's disk and snapshots consist of."""
-        found, further = set(), [self.disk(), *(f"{POOL}/{v}" for v in self.snapshots().values())]
-        while further:
-            path = further.pop()
-            found.add(path.rsplit("/", 1)[1])
-            info = json.loads(self.lab.host.run("qemu-img", "info", "-U", "--output=json", path).stdout)
-            if "/disk-" in info["backing-filename"]:
-                further.append(info["backing-filename"])
-        return found
-
-    def disks(self):
-        return {v for v in volumes(self.lab) if v.startswith("disk-")}
-
-    def killed(self, number, *argv):
-        """Runs a command that is killed when it has changed something for that time; whether it was."""
-        result = self.lab.host.run("migrant", *argv, user="dev", cwd=self.path, env={"LD_PRELOAD": MORTAL, "MORTAL": number},
-                                   check=False, timeout=300)
-        assert result.returncode in (0, 75, -9, 137), result.stderr
-        return result.returncode in (-9, 137)
-
-    def runs(self):
-        return self.lab.host.run(*VIRSH, "domstate", self.domain).stdout.strip() == "running"
 
 
 @pytest.fixture(scope="module")
@@ -193,8 +113,7 @@ def test_forking_is_killed_at_every_step(kept):
 @pytest.fixture
 def full(lab):
     """Not a block is left for another volume."""
-    leave_free(lab, 2)
-    lab.host.sh(f"dd if=/dev/zero bs=4k >>{POOL}/filler 2>/dev/null || true; sync {POOL}/filler")
+    fill(lab)
     yield
     leave_free(lab, 900)
 

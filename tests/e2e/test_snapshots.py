@@ -361,8 +361,16 @@ def test_a_fork_that_is_killed_is_taken_away(box):
 
 
 def test_forks_are_sandboxes_of_their_own(box):
-    """Of a halted one, which is as in the snapshot 'one'; two at once."""
-    box.migrant("fork", "twin", "-n", "2")
+    """Of a halted one, which is as in the snapshot 'one'; of three at once, one whose QEMU dies while it boots."""
+    process = box.lab.host.spawn("migrant", "fork", "dead", "twin-1", "twin-2", user="dev", cwd=box.path, stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.PIPE, text=True)
+    said = next(line for line in process.stderr if "dead: starting the fork" in line)
+    pid = "/run/libvirt/qemu/migrant-dead.pid"
+    box.lab.host.sh(f"for i in $(seq 600); do [ ! -s {pid} ] || break; sleep 0.1; done; kill -9 $(cat {pid})")
+    said += process.communicate(timeout=1200)[1]
+    assert process.returncode == 70 and "error: 1 of 3 forks did not come up (dead): " in said, said
+    assert "2 of 3; 'migrant ssh twin-" in said and "dead: taking it away" in said
+    assert "migrant-dead" not in box.lab.host.run(*VIRSH, "list", "--all", "--name").stdout.split()
     assert box.status()["state"] == "shutoff"
     found = [box.migrant("ssh", name, "-c", f"cat file; {IDENTITY}").stdout.splitlines() for name in ("twin-1", "twin-2")]
     assert [f[:2] for f in found] == [["one", "twin-1"], ["one", "twin-2"]]
@@ -425,10 +433,19 @@ def test_a_playbook_reaches_the_others_of_its_project(box):
 
 
 def test_forks_outlive_their_origin(box):
+    """One of them its origin's origin."""
     uuid = box.lab.host.run(*VIRSH, "domuuid", box.domain).stdout.strip()
+    box.migrant("ssh", "twin-1", "-c", "echo of twin-1 >file")
+    box.lab.migrant("fork", "-s", "twin-1", "leaf", cwd="/", timeout=900)
+    leaf = box.migrant("ssh", "leaf", "-c", f"cat file; {IDENTITY}").stdout.splitlines()
+    assert leaf[:2] == ["of twin-1", "leaf"]
+    assert not set(leaf[1:]) & set(box.migrant("ssh", "twin-1", "-c", IDENTITY).stdout.splitlines())
     assert "stay" in box.migrant("destroy", "-f").stderr
     assert uuid in box.lab.host.run("ls", POOL).stdout
-    box.migrant("destroy", "-f", "twin-1")
+    assert "stay" in box.migrant("destroy", "-f", "twin-1").stderr
+    assert box.migrant("ssh", "leaf", "-c", "sync; sudo sh -c 'echo 3 >/proc/sys/vm/drop_caches'; cat file").stdout == "of twin-1\n"
+    box.migrant("destroy", "-f", "leaf")
+    assert uuid in box.lab.host.run("ls", POOL).stdout
     assert box.migrant("ssh", "twin-2", "-c", "sync; sudo sh -c 'echo 3 >/proc/sys/vm/drop_caches'; cat file").stdout == "one\n"
     box.migrant("destroy", "-f", "twin-2")
     assert uuid not in box.lab.host.run("ls", POOL).stdout

@@ -1,7 +1,8 @@
 /*
  * Dies of SIGKILL when a program has changed something through libvirt for the $MORTAL-th time, or
  * by the function that is named there: right after the daemon's answer, at the same place whatever
- * the machine has to do otherwise. Loaded with LD_PRELOAD.
+ * the machine has to do otherwise. With $MORTAL_STOPS it only stops there, until SIGCONT. Loaded
+ * with LD_PRELOAD.
  */
 #include <dlfcn.h>
 #include <libvirt/libvirt.h>
@@ -17,7 +18,7 @@ static void count(const char *name)
 
 	calls++;
 	if (last && (strcmp(last, name) == 0 || calls == strtol(last, NULL, 10)))
-		kill(getpid(), SIGKILL);
+		kill(getpid(), getenv("MORTAL_STOPS") ? SIGSTOP : SIGKILL);
 }
 
 /* The function of the same name in the library; ISO C knows no way from void * to a function. */
