@@ -183,8 +183,8 @@ static char *what_ready(const struct up *up)
 
 static char *what_confirm(const struct up *up)
 {
-	(void)up;
-	return text_dup("connect once by SSH, with the host key pinned");
+	return text_format("connect once by SSH, with the host key pinned%s",
+			   up->suspended ? ", to set its clock and give it new randomness" : "");
 }
 
 static char *what_settle(const struct up *up)
@@ -245,7 +245,6 @@ const struct up_step up_steps[] = {
 	{STEP("ready",     what_ready,      NULL,            up_ready,         NULL),
 	 .message = "waiting for the guest"},
 	{STEP("confirm",   what_confirm,    NULL,            up_confirm,       NULL)},
-	{STEP("clock",     up_what_clock,   up_was_suspended, up_clock,        NULL)},
 	{STEP("mount",     up_what_shares,  mounts_shares,   up_mount_shares,  NULL)},
 	{STEP("settle",    what_settle,     NULL,            up_settle,        NULL),
 	 .settles = true},

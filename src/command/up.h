@@ -172,11 +172,10 @@ int up_settle(struct up *up, struct error *err);
 
 /* Going on from saved memory (up_suspended.c). */
 int up_attach(struct up *up, struct error *err);
-int up_clock(struct up *up, struct error *err);
 bool up_attaches(const struct up *up);
-bool up_was_suspended(const struct up *up);
 char *up_what_attach(const struct up *up);
-char *up_what_clock(const struct up *up);
+/* Its first connection: tells it the time and gives it new randomness. Errors as ssh_run(). */
+MUST_CHECK int up_wake(struct up *up, struct error *err);
 
 /* Snapshots (up_snapshots.c). */
 int up_look_back(struct up *up, struct error *err);

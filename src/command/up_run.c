@@ -204,16 +204,24 @@ static int wait_ready(struct up *up, struct error *err)
 /* A guest whose memory went on is there at once, unless it was cut off in its boot. */
 int up_ready(struct up *up, struct error *err)
 {
-	_cleanup_error_ struct error ignored = ERROR_INIT;
+	return up->adopted ? 0 : wait_ready(up, err);
+}
 
-	if (up->adopted && ssh_confirm(&up->access.access, &ignored) == 0)
-		return 0;
-	return wait_ready(up, err);
+/* The first connection; one that has slept is told the time with it. */
+static int greet(struct up *up, struct error *err)
+{
+	return up->suspended ? up_wake(up, err) : ssh_confirm(&up->access.access, err);
 }
 
 int up_confirm(struct up *up, struct error *err)
 {
-	if (ssh_confirm(&up->access.access, err) < 0)
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+
+	if (up->adopted && greet(up, &ignored) == 0)
+		return 0;
+	if (up->adopted && wait_ready(up, err) < 0)
+		return -1;
+	if (greet(up, err) < 0)
 		return show_console(up, err);
 	return 0;
 }

@@ -9,18 +9,14 @@
 #include "base/text.h"
 #include "command/guest_shares.h"
 #include "command/up.h"
+#include "provision/ssh.h"
 
-#define ANSWER_MAX    4096
+#define ANSWER_MAX    4096 /* bytes */
 #define SEED_BYTES    64
 #define NO_RANDOMNESS 2 /* a status of the script */
 
 /* templates/wake.sh */
 extern const char wake_script[];
-
-bool up_was_suspended(const struct up *up)
-{
-	return up->suspended;
-}
 
 bool up_attaches(const struct up *up)
 {
@@ -39,13 +35,25 @@ int up_attach(struct up *up, struct error *err)
 	return guest_shares_attach(&up->project, err);
 }
 
-char *up_what_clock(const struct up *up)
+/*
+ * The guest's shell says that it is there, which may be seconds after the connection began; only
+ * then the time is taken and the script made.
+ */
+#define SHELL "exec sudo -n sh -c 'echo awake; exec sh'"
+
+struct waking {
+	char *script; /* NULL: not made yet */
+	size_t given; /* bytes of it */
+	size_t heard; /* bytes of the guest's */
+};
+
+static void waking_done(struct waking *waking)
 {
-	(void)up;
-	return text_dup("set the guest's clock and give it new randomness");
+	if (waking->script)
+		explicit_bzero(waking->script, strlen(waking->script));
+	free(waking->script);
 }
 
-/* The script, with the time at this moment. */
 static int make_script(char **ret_script, struct error *err)
 {
 	char seed[SEED_BYTES];
@@ -61,19 +69,57 @@ static int make_script(char **ret_script, struct error *err)
 	return 0;
 }
 
-/* Both are worth a word; the guest is as good as it was. */
-int up_clock(struct up *up, struct error *err)
+static bool is_awake(void *data)
 {
-	_cleanup_strbuf_ struct strbuf answer = STRBUF_INIT;
-	_cleanup_error_ struct error why = ERROR_INIT;
-	_cleanup_free_ char *script = NULL;
+	const struct waking *waking = data;
+
+	return waking->heard > 0;
+}
+
+static ssize_t give_script(void *data, char *buffer, size_t room, struct error *err)
+{
+	struct waking *waking = data;
+	size_t length;
+
+	if (!waking->script && make_script(&waking->script, err) < 0)
+		return -1;
+	length = strlen(waking->script + waking->given);
+	if (length > room)
+		length = room;
+	memcpy(buffer, waking->script + waking->given, length);
+	waking->given += length;
+	return (ssize_t)length;
+}
+
+static int hear(void *data, const char *bytes, size_t length, struct error *err)
+{
+	struct waking *waking = data;
+
+	(void)bytes;
+	waking->heard += length;
+	if (waking->heard > ANSWER_MAX)
+		return error_set(err, EX_DATAERR, "the guest answers with more than %d bytes",
+				 ANSWER_MAX);
+	return 0;
+}
+
+/* What is not done is worth a word; the guest is as good as it was. */
+int up_wake(struct up *up, struct error *err)
+{
+	_cleanup_(waking_done) struct waking waking = {0};
+	const struct ssh_streams streams = {
+		.produce = give_script, .has_input = is_awake, .consume = hear, .data = &waking};
+	const struct ssh_request request = {
+		.access = &up->access.access,
+		.command = SHELL,
+		.streams = &streams,
+		.seconds = SSH_SCRIPT_SECONDS,
+	};
 	int status = 0;
 
-	(void)err;
-	if (make_script(&script, &why) < 0 ||
-	    ssh_script(&up->access.access, script, ANSWER_MAX, &answer, &status, &why) < 0)
-		log_warning("the guest's clock is not set: %s", why.message);
-	else if (status == NO_RANDOMNESS)
+	if (ssh_run(&request, &status, err) < 0)
+		return -1;
+	if (status == NO_RANDOMNESS)
 		log_warning("the guest has not taken new randomness: what it draws may be drawn "
 			    "again by others that go on from the same memory");
 	else if (status)
