@@ -4,7 +4,8 @@
 One clock (CLOCK_MONOTONIC), and one end for everything that starts a guest: an authenticated `ssh true`. A prober of its
 own looks for it from the command's beginning on, every 20 ms; what it tries before the guest's SSH server answers is a
 TCP connection, which costs the guest nothing. Raw QEMU (F1) boots the same layers by the same kernel with the same
-processor and memory, with QEMU's own network instead of a gateway: what it needs is the guest's own time. The contenders
+processor and memory, with a tap of the host's instead of a gateway: what it needs is the guest's own time. F2 is a QEMU
+that goes on from the memory of such a guest (-incoming). The contenders
 take turns, so that what else the machine does meets all of them.
 
     sudo tests/bench/start.py [--rounds 7] [--forks 1,4,8] [--now] [--json FILE]
@@ -15,6 +16,7 @@ import contextlib
 import json
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -33,20 +35,28 @@ STOCK = HERE / "stock-debian-12.yaml"
 MIGRANTFILE = "cpus: 1\nmemory: 768M\ndisk: 4G\n"
 PLAYBOOK = "- hosts: all\n  gather_facts: false\n  tasks:\n    - raw: echo provisioned >/etc/provisioned\n      become: true\n"
 DEADLINE = 900
-GUEST, GATEWAY, MAC, PORT = "10.213.0.2", "10.213.0.1", "52:54:00:6d:67:02", 2222
-FLOOR, FLOOR_LAYER, STOCK_UP = "raw QEMU, the same disk (F1)", "raw QEMU, the layer's disk (F1)", "up, first, Debian as it comes"
+GUEST, GATEWAY, MAC, TAP = "10.213.0.2", "10.213.0.1/30", "52:54:00:6d:67:02", "floor"
+FLOOR, FLOOR_LAYER = "raw QEMU, the same disk (F1)", "raw QEMU, the layer's disk (F1)"
+FLOOR_MEMORY, STOCK_UP = "raw QEMU, from memory (F2)", "up, first, Debian as it comes"
 
-# What a guest has that shall be put back: it is not the one that is waited for.
-MARK = "/dev/shm/before"
-# Runs in the lab's host. Where the guest is (a record, or ADDRESS:PORT) may not be known when it begins. Prints the time
-# at which a command has run in the guest.
+# Runs in the lab's host. Where the guest is (a record, or ADDRESS:PORT) may not be known when it begins, and a record that
+# is there then is of the guest that is put back. Prints the time at which a command has run in the guest.
 PROBER = r"""
-import json, socket, subprocess, sys, time
-where, key, mark = sys.argv[1:4]
+import json, os, socket, subprocess, sys, time
+where, key = sys.argv[1:3]
+def mark():
+    try:
+        found = os.stat(where)
+        return found.st_ino, found.st_mtime_ns
+    except OSError:
+        return None
+before = mark()
 def place():
     if ":" in where:
         address, port = where.rsplit(":", 1)
         return address, int(port)
+    if mark() == before:
+        return None
     try:
         with open(where) as record:
             return json.load(record)["control_address"], 22
@@ -61,8 +71,7 @@ def listens(at):
         return False
 def lets_in(at):
     argv = ["ssh", "-F", "none", "-q", "-i", key, "-p", str(at[1]), "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no",
-            "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=30", "migrant@" + at[0],
-            "[ ! -e %s ]" % mark]
+            "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=30", "migrant@" + at[0], "true"]
     return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
 print("ready", flush=True)
 while True:
@@ -93,11 +102,6 @@ class Sandbox:
             start = time.monotonic()
             took = self.migrant(*argv)
             return found() - start, took
-
-    def back(self, *argv):
-        """The same of a command that puts the running guest back."""
-        self.lab.migrant("ssh", "-c", f"touch {MARK}", cwd=self.path, timeout=DEADLINE)
-        return self.to_ssh(*argv)
 
     def definition(self):
         return self.lab.host.run(*VIRSH, "dumpxml", "--inactive", f"migrant-{self.name}").stdout
@@ -134,7 +138,7 @@ class Sandbox:
 @contextlib.contextmanager
 def prober(lab, where):
     """Looks for a guest from now on; yields a function that waits for it and returns when it was found."""
-    probing = lab.host.spawn("/usr/bin/python3", "-c", PROBER, where, "/home/dev/.ssh/migrant", MARK, user="dev",
+    probing = lab.host.spawn("/usr/bin/python3", "-c", PROBER, where, "/home/dev/.ssh/migrant", user="dev",
                              stdout=subprocess.PIPE, text=True)
 
     def found():
@@ -153,27 +157,69 @@ def prober(lab, where):
             stop(probing)
 
 
-def raw(sandbox):
-    """F1: QEMU alone, over the frozen disk of the snapshot `up`, which the (halted) sandbox has run from as well."""
-    lab, xml = sandbox.lab, sandbox.definition()
-    layer = re.search(r'name="up" layer="(.*?)"', xml).group(1)
-    kernel, initrd, cmdline = (re.search(f"<{name}>(.*?)</{name}>", xml).group(1) for name in ("kernel", "initrd", "cmdline"))
-    disk = lab.base / "raw.qcow2"
-    lab.host.run("qemu-img", "create", "-q", "-f", "qcow2", "-b", f"{POOL}/{layer}", "-F", "qcow2", disk)
-    accel = ["-accel", "tcg,tb-size=512", "-cpu", "max"] if "type='qemu'" in xml else ["-accel", "kvm", "-cpu", "host"]
-    with prober(lab, f"127.0.0.1:{PORT}") as found:
-        start = time.monotonic()
-        guest = lab.host.spawn(
-            "qemu-system-x86_64", "-machine", "q35", *accel, "-smp", "1", "-m", "768", "-nodefaults", "-display", "none",
-            "-kernel", kernel, "-initrd", initrd, "-append", cmdline, "-drive", f"file={disk},if=virtio,format=qcow2",
-            "-netdev", f"user,id=n,net=10.213.0.0/24,host={GATEWAY},hostfwd=tcp:127.0.0.1:{PORT}-{GUEST}:22",
-            "-device", f"virtio-net-pci,netdev=n,mac={MAC},romfile=", "-object", "rng-random,id=r,filename=/dev/urandom",
-            "-device", "virtio-rng-pci,rng=r", "-serial", f"file:{lab.base}/raw.console", stderr=subprocess.DEVNULL)
-        try:
-            return found() - start
-        finally:
-            stop(guest)
-            disk.unlink()
+class Raw:
+    """QEMU alone, over the frozen disk of the snapshot `up`, which the (halted) sandbox has run from as well."""
+
+    def __init__(self, sandbox):
+        self.lab, self.xml = sandbox.lab, sandbox.definition()
+        base = self.lab.base
+        self.disk, self.memory, self.monitor = base / "raw.qcow2", base / "raw.memory", base / "raw.qmp"
+
+    def __enter__(self):
+        layer = re.search(r'name="up" layer="(.*?)"', self.xml).group(1)
+        self.lab.host.run("qemu-img", "create", "-q", "-f", "qcow2", "-b", f"{POOL}/{layer}", "-F", "qcow2", self.disk)
+        self.lab.host.sh(f"ip tuntap add {TAP} mode tap; ip addr add {GATEWAY} dev {TAP}; ip link set {TAP} up")
+        return self
+
+    def __exit__(self, *_):
+        self.lab.host.run("ip", "link", "delete", TAP)
+        for path in (self.disk, self.memory):
+            path.unlink(missing_ok=True)
+
+    def argv(self):
+        accel = ["-accel", "tcg,tb-size=512", "-cpu", "max"] if "type='qemu'" in self.xml else ["-accel", "kvm", "-cpu", "host"]
+        kernel, initrd, cmdline = (re.search(f"<{name}>(.*?)</{name}>", self.xml).group(1)
+                                   for name in ("kernel", "initrd", "cmdline"))
+        return ["qemu-system-x86_64", "-machine", "q35,hpet=off", *accel, "-smp", "1", "-m", "768", "-nodefaults",
+                "-display", "none", "-kernel", kernel, "-initrd", initrd, "-append", cmdline,
+                "-drive", f"file={self.disk},if=virtio,format=qcow2",
+                "-netdev", f"tap,id=n,ifname={TAP},script=no,downscript=no", "-device", f"virtio-net-pci,netdev=n,mac={MAC},romfile=",
+                "-object", "rng-random,id=r,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=r",
+                "-serial", f"file:{self.lab.base}/raw.console", "-qmp", f"unix:{self.monitor},server=on,wait=off"]
+
+    def to_ssh(self, *more, then=lambda: None):
+        """Seconds until a command has run in it; it is stopped after `then`."""
+        with prober(self.lab, f"{GUEST}:22") as found:
+            start = time.monotonic()
+            guest = self.lab.host.spawn(*self.argv(), *more, stderr=subprocess.DEVNULL)
+            try:
+                took = found() - start
+                then()
+                return took
+            finally:
+                stop(guest)
+
+    def save(self):
+        """Writes the running guest's memory as libvirt does, by a migration into a file."""
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.connect(str(self.monitor))
+            lines = monitor.makefile("rw")
+
+            def ask(command, **arguments):
+                print(json.dumps({"execute": command, "arguments": arguments}), file=lines, flush=True)
+                while "return" not in (answer := json.loads(lines.readline())):
+                    assert "error" not in answer, answer
+                return answer["return"]
+
+            ask("qmp_capabilities")
+            ask("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
+            ask("migrate", uri=f"exec:cat >{self.memory}")
+            while (status := ask("query-migrate")["status"]) != "completed":
+                assert status in ("setup", "active", "device"), status
+                time.sleep(0.05)
+
+    def from_memory(self):
+        return self.to_ssh("-incoming", f"exec:cat {self.memory}")
 
 
 class Round:
@@ -205,15 +251,18 @@ class Round:
                 continue
             if sandbox is self.layered:
                 sandbox.migrant("halt")
-                self.note(FLOOR_LAYER, raw(sandbox))
+                with Raw(sandbox) as raw:
+                    self.note(FLOOR_LAYER, raw.to_ssh())
             sandbox.migrant("destroy", "-f")
 
     def again(self):
         """Starts of what is there, beside the floor."""
         self.plain.migrant("halt")
-        self.note(FLOOR, raw(self.plain))
+        with Raw(self.plain) as raw:
+            self.note(FLOOR, raw.to_ssh(then=raw.save))
+            self.note(FLOOR_MEMORY, raw.from_memory())
         self.note("up of a halted one", self.plain.to_ssh("up")[0])
-        self.note("reset, from disk", self.plain.back("reset")[0])
+        self.note("reset, from disk", self.plain.to_ssh("reset")[0])
 
     def states(self):
         self.note("snapshot save, --no-sync", self.plain.migrant("snapshot", "save", "a", "--no-sync"))
@@ -227,7 +276,7 @@ class Round:
 
     def from_memory(self):
         self.note("snapshot save --memory", self.plain.migrant("snapshot", "save", "m", "--memory"))
-        self.note("reset, from memory", self.plain.back("reset", "m")[0])
+        self.note("reset, from memory", self.plain.to_ssh("reset", "m")[0])
 
     def fork(self):
         for count in self.forks:
