@@ -34,7 +34,7 @@ help_text = subprocess.run([program, "--help"], capture_output=True, text=True, 
 commands = set(re.findall(r"^  ([a-z][a-z-]*) ", help_text, re.M))
 for page in pages:
     text = "\n".join(line for line in page.read_text().splitlines() if "not built yet" not in line)
-    for command in re.findall(r"(?:`|^    (?:sudo )?)migrant ([a-z][a-z-]*)", text, re.M):
+    for command in re.findall(r"(?:`|^    (?:\$ )?(?:sudo )?)migrant ([a-z][a-z-]*)", text, re.M):
         if command not in commands:
             wrong.append(f"{page.name}: there is no command 'migrant {command}'")
 
@@ -50,7 +50,7 @@ for page in ("migrant.1", "migrantfile.5"):
 
 # Each command line of a page as far as the parser reads it: with --help in front of what is the guest's.
 for page in pages:
-    lines = re.findall(r"^    (?:sudo )?(migrant [a-z].*)$", page.read_text(), re.M)
+    lines = re.findall(r"^    (?:\$ )?(?:sudo )?(migrant [a-z].*)$", page.read_text(), re.M)
     for line in lines:
         words = shlex.split(line, comments=True)
         end = next((i for i, word in enumerate(words) if word == "--" or word[0] in "|<>;"), len(words))
