@@ -125,14 +125,16 @@ int up_find(struct up *up, struct error *err)
 	if (booted && up->ignores_layer)
 		log_info("--fresh is for a sandbox that is to be made, and this one is there: "
 			 "'migrant destroy' first");
+	/* a snapshot that is not there is said before anything else is found wanting, or run */
 	if (up->rewind)
-		return disks_require_made(&up->project, err);
+		return disks_check(&up->project, up->rewind, err);
 	if (booted && domain->state == DOMAIN_RUNNING)
 		return already_running(up, err);
 	up->suspended = booted && domain->state == DOMAIN_SAVED;
 	up->adopted = up->suspended || (booted && domain->state == DOMAIN_PAUSED);
 	outdated_say(&up->project);
-	return 0;
+	/* its disk, and with that a layer below it, is opened anew */
+	return up->suspended ? up_find_layer(up, err) : 0;
 }
 
 /* What on this host is none of what the Migrantfile opens. */

@@ -188,12 +188,26 @@ def test_a_base_that_has_gone(kept):
     try:
         name = base.rsplit("/", 1)[1]
         assert_refused(kept.migrant("snapshot", "restore", "one"), 65, name, "has gone")
-        assert_refused(kept.migrant("reset", "one"), 65, name, "damaged")
+        assert_refused(kept.migrant("reset", "one"), 65, name, "has gone")
         assert_refused(kept.migrant("up"), 65, name, "damaged")
         assert (kept.definition(), kept.disks()) == (before, disks)
     finally:
         kept.lab.host.run("mv", f"{POOL}/away", base)
         kept.lab.host.run(*VIRSH, "pool-refresh", "migrant")
+
+
+def test_a_snapshot_that_is_not_there_runs_no_hook(kept):
+    before = kept.definition()
+    text = kept.lab.host.run("cat", f"{kept.path}/Migrantfile").stdout
+    kept.lab.host.sh(f"cd {kept.path}; mkdir hooks; printf '#!/bin/sh\\ntouch ran\\n' >hooks/pre-up; chmod 755 hooks/pre-up; "
+                     "chown -R dev: hooks; echo 'hooks: hooks' >>Migrantfile")
+    try:
+        assert_refused(kept.migrant("reset", "nothing"), 66, "no snapshot 'nothing'")
+        assert kept.lab.host.run("test", "-e", f"{kept.path}/ran", check=False).returncode == 1
+        assert kept.definition() == before
+    finally:
+        kept.lab.host.run("tee", f"{kept.path}/Migrantfile", input=text)
+        kept.lab.host.run("rm", "-r", f"{kept.path}/hooks")
 
 
 # -- while it runs -----------------------------------------------------------------------------------------
