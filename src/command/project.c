@@ -40,6 +40,22 @@ void project_unlock(struct project *project)
 	cleanup_close(&project->lock);
 }
 
+/* A name that is somebody else's sandbox is refused, which need not wait for what is done to it. */
+static int lock_own_name(struct project *project, unsigned int seconds, struct error *err)
+{
+	_cleanup_error_ struct error busy = ERROR_INIT;
+
+	if (lock_name(project->config.name, 0, &project->name_lock, &busy) == 0)
+		return 0;
+	if (seconds == 0 || busy.code != EX_TEMPFAIL) {
+		error_move(err, &busy);
+		return -1;
+	}
+	if (project_connect(project, err) < 0 || project_find(project, err) < 0)
+		return -1;
+	return lock_name(project->config.name, seconds, &project->name_lock, err);
+}
+
 int project_lock(struct project *project, unsigned int seconds, struct error *err)
 {
 	const char *directory = project->config.directory;
@@ -49,7 +65,7 @@ int project_lock(struct project *project, unsigned int seconds, struct error *er
 	if (!project->is_fork && (project->has_file || access(directory, F_OK) == 0) &&
 	    lock_directory(directory, seconds, &lock, err) < 0)
 		return -1;
-	if (lock_name(project->config.name, seconds, &project->name_lock, err) < 0)
+	if (lock_own_name(project, seconds, err) < 0)
 		return -1;
 	project->lock = take_fd(&lock);
 	return 0;

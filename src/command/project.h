@@ -35,7 +35,8 @@ MUST_CHECK int project_load(struct project *project, const struct invocation *in
 
 /*
  * Locks the sandbox against other migrants until project_unlock() or project_done(). A second one
- * waits, saying so, at most @seconds: EX_TEMPFAIL; 128+signal when interrupted.
+ * waits, saying so, at most @seconds: EX_TEMPFAIL; 128+signal when interrupted. While somebody
+ * works on a sandbox of that name that is not this one: errors as project_find().
  */
 MUST_CHECK int project_lock(struct project *project, unsigned int seconds, struct error *err);
 void project_unlock(struct project *project);

@@ -12,7 +12,7 @@ import pytest
 from booted import Fork, Sandbox, goes_on, with_mortal
 from conftest import POOL
 from lab import Lab
-from never_boots import VIRSH, assert_nothing_left, assert_refused, fill, kill, leave_free
+from never_boots import VIRSH, WITHOUT_SHARES, Project, assert_nothing_left, assert_refused, fill, kill, leave_free
 
 FOREIGN = ("<domain type='qemu'><name>migrant-two</name><memory unit='MiB'>64</memory>"
            "<os><type>hvm</type></os></domain>")
@@ -139,6 +139,17 @@ def test_forks_and_their_origin_do_not_wait_for_each_other(origin):
         origin.done("destroy", "-f", name)
     origin.done("snapshot", "delete", "slow")
     assert origin.needed() == origin.disks()
+
+
+def test_a_name_of_another_directory_is_not_waited_for(origin):
+    """It is refused, whatever is done to it at the moment."""
+    other = Project(origin.lab, "other", "name: origin\n" + WITHOUT_SHARES)
+    busy = origin.stopped(1, "snapshot", "save", "slow")
+    try:
+        assert_refused(other.migrant("up"), 73, "the name 'origin' belongs to the sandbox of")
+    finally:
+        assert goes_on(busy)[0] == 0
+    origin.done("snapshot", "delete", "slow")
 
 
 def test_who_dies_holds_nothing(origin):
