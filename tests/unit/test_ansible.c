@@ -281,14 +281,15 @@ static void a_task_runs_where_it_is_delegated(void **state)
 	int result;
 
 	hosts[1].name = "second";
-	hosts[1].address = "127.0.0.4";
+	/* a broadcast address: nothing answers there, not even a server of this machine's */
+	hosts[1].address = "127.255.255.255";
 	request.hosts = hosts;
 	request.host_count = ARRAY_SIZE(hosts);
 	result = play(*state, tasks, &output, &err);
 	request.hosts = &guest;
 	request.host_count = 1;
 	assert_int_equal(result, -1);
-	assert_non_null(strstr(output, "connect to host 127.0.0.4 port 22"));
+	assert_non_null(strstr(output, "connect to host 127.255.255.255 port 22"));
 	assert_null(strstr(output, guest.address));
 }
 
