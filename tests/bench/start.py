@@ -5,10 +5,10 @@ One clock (CLOCK_MONOTONIC), and one end for everything that starts a guest: an 
 own looks for it from the command's beginning on, every 20 ms; what it tries before the guest's SSH server answers is a
 TCP connection, which costs the guest nothing. Raw QEMU (F1) boots the same layers by the same kernel with the same
 processor and memory, with a tap of the host's instead of a gateway: what it needs is the guest's own time. F2 is a QEMU
-that goes on from the memory of such a guest (-incoming). The contenders
-take turns, so that what else the machine does meets all of them.
+that goes on from the memory of such a guest (-incoming). Vagrant with vagrant-libvirt takes part where Debian's packages of
+it are installed (vagrant_peer.py). The contenders take turns, so that what else the machine does meets all of them.
 
-    sudo tests/bench/start.py [--rounds 7] [--forks 1,4,8] [--now] [--json FILE]
+    sudo tests/bench/start.py [--rounds 7] [--every 3] [--forks 1,4,8] [--now] [--json FILE]
 """
 
 import argparse
@@ -23,6 +23,7 @@ import time
 
 import measure
 import real_guest
+import vagrant_peer
 from measure import print_table, say, spread, summary
 
 sys.path[:0] = [str(measure.TESTS), str(measure.TESTS / "lab")]
@@ -223,7 +224,8 @@ class Raw:
 
 
 class Round:
-    """What one round measures, in this order. {what: [seconds, …]} over all rounds."""
+    """What one round measures, in this order. {what: [seconds, …]} over all rounds. What takes long and is only compared
+    with, does not take part in each."""
 
     def __init__(self, lab, forks):
         self.lab, self.forks, self.found = lab, forks, {}
@@ -231,19 +233,30 @@ class Round:
         self.stock = Sandbox(lab, "stock", "box: stock-debian-12\n")
         self.own = Sandbox(lab, "own", files={"cloud-init.yml": "timezone: Etc/UTC\n"})
         self.layered = Sandbox(lab, "layered", files={"playbook.yml": PLAYBOOK})
+        self.vagrant = vagrant_peer.Vagrant(lab) if vagrant_peer.is_there() else None
 
     def note(self, what, value, unit="s"):
         self.found.setdefault(what, []).append(value)
         say(f"  {what}: {value:.2f} {unit}")
 
-    def make_layer(self):
+    def prepare(self):
+        """What is made once: the layer, and Vagrant's box."""
         self.layered.migrant("up")
         self.layered.migrant("destroy", "-f")
+        if self.vagrant:
+            self.plain.migrant("up")
+            self.plain.migrant("halt")
+            self.vagrant.make(self.plain.definition())
+            self.plain.migrant("destroy", "-f")
+        else:
+            say("Vagrant is left out: there is no package vagrant-libvirt here")
 
-    def ups(self):
-        """The first start of each kind of guest; then none of them is there."""
-        for what, sandbox in (("up, first", self.plain), ("up, first, with a cloud-init.yml", self.own), (STOCK_UP, self.stock),
-                              ("up, from a layer", self.layered)):
+    def ups(self, whole):
+        """The first start of each kind of guest; then only the plain one is there."""
+        kinds = {"up, first": self.plain, "up, from a layer": self.layered}
+        if whole:
+            kinds |= {"up, first, with a cloud-init.yml": self.own, STOCK_UP: self.stock}
+        for what, sandbox in kinds.items():
             seconds, took = sandbox.to_ssh("up", *(["--fresh"] if sandbox is self.own else []))
             self.note(what, seconds)
             self.note(f"{what}: until the command ends", took)
@@ -278,19 +291,38 @@ class Round:
         self.note("snapshot save --memory", self.plain.migrant("snapshot", "save", "m", "--memory"))
         self.note("reset, from memory", self.plain.to_ssh("reset", "m")[0])
 
-    def fork(self):
-        for count in self.forks:
+    def fork(self, whole):
+        for count in self.forks if whole else self.forks[:2]:
             names = [f"fork{count}-{n}" for n in range(1, count + 1)]
             self.note(f"fork of {count}, all answer", self.plain.to_ssh("fork", *names, name=names[-1])[1])
             for name in names:
                 self.lab.migrant("destroy", "-f", name, cwd=self.plain.path, timeout=DEADLINE)
 
-    def run(self):
-        self.ups()
+    def peer(self):
+        """The same with Vagrant."""
+        if not self.vagrant:
+            return
+        for what in ("Vagrant: up, first", "Vagrant: up of a halted one"):
+            with prober(self.lab, f"{vagrant_peer.GUEST}:22") as found:
+                start = time.monotonic()
+                took = self.vagrant.run("up")
+                self.note(what, found() - start)
+                self.note(f"{what}: until the command ends", took)
+            if what.endswith("first"):
+                self.vagrant.run("halt")
+        self.note("Vagrant: snapshot save (with memory)", self.vagrant.run("snapshot", "save", "a"))
+        self.note("Vagrant: snapshot restore", self.vagrant.run("snapshot", "restore", "--no-start", "a"))
+        self.note("Vagrant: status", self.vagrant.run("status"))
+        self.note("Vagrant: destroy", self.vagrant.run("destroy", "-f"))
+
+    def run(self, whole):
+        self.ups(whole)
         self.again()
         self.states()
-        self.fork()
+        self.fork(whole)
         self.note("destroy", self.plain.migrant("destroy", "-f"))
+        if whole:
+            self.peer()
 
 
 def stock_box():
@@ -315,15 +347,16 @@ def report(found):
     for what, values in found.items():
         s = summary(values, 2)
         timed = "idle" not in what
-        rows.append([what, spread(s), f"{min(values):.2f}–{max(values):.2f}", f"{s['median'] / floor:.2f}" if timed else "",
+        rows.append([what, spread(s), f"{min(values):.2f}–{max(values):.2f}", len(values), f"{s['median'] / floor:.2f}" if timed else "",
                      f"{s['median'] - floor:+.2f}" if timed else "", f"{s['median'] / stock:.2f}" if timed else ""])
     print_table("Seconds until a command runs in the guest, or the command has ended",
-                ["", "median (middle half)", "range", "× F1", "− F1", "× as it comes"], rows)
+                ["", "median (middle half)", "range", "runs", "× F1", "− F1", "× as it comes"], rows)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--every", type=int, default=3, help="rounds in which the slow ones take part: each third")
     parser.add_argument("--forks", type=lambda text: [int(n) for n in text.split(",") if n], default=[1, 4, 8])
     parser.add_argument("--now", action="store_true", help="do not wait for an idle machine")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
@@ -334,14 +367,15 @@ def main():
         fill_pool(lab)
         lab.serve_dns()
         rounds = Round(lab, options.forks)
-        rounds.make_layer()
-        for _ in range(options.rounds):
+        rounds.prepare()
+        for number in range(options.rounds):
             if not options.now:
                 measure.wait_idle()
-            rounds.run()
+            say(f"round {number + 1} of {options.rounds}")
+            rounds.run(number % options.every == 0)
+            if options.json:
+                options.json.write_text(json.dumps({"machine": measure.machine(), "seconds": rounds.found}, indent=1))
     report(rounds.found)
-    if options.json:
-        options.json.write_text(json.dumps({"machine": measure.machine(), "seconds": rounds.found}, indent=1))
 
 
 if __name__ == "__main__":
