@@ -313,6 +313,11 @@ def test_a_layer_that_was_tampered_with_is_refused(world, box):
     assert verified.returncode == 65 and "it was changed since it was made" in verified.stdout
     refused = box.migrant("reset", check=False)
     assert refused.returncode == 65 and box.status()["state"] == "running"  # before the guest is ended
+    refused = box.migrant("fork", "fourth", check=False)
+    assert refused.returncode == 65 and "the layer below the sandbox's disk is refused" in refused.stderr
+    box.migrant("suspend")
+    refused = box.migrant("resume", check=False)
+    assert refused.returncode == 65 and box.status()["state"] == "saved"
     box.migrant("halt", "-f")
     refused = box.migrant("up", check=False)
     assert refused.returncode == 65 and "the layer below the sandbox's disk is refused" in refused.stderr

@@ -105,6 +105,12 @@ def test_first_up_has_run_it(world, project):
 
 
 def test_again_with_traps_in_the_environment(world, project):
+    # and as it is when the first one was killed before its end
+    virsh = "virsh -q -c qemu:///system"
+    world.host.sh(f"{virsh} dumpxml --inactive migrant-playbook | grep -v '<snapshots:snapshot name=\"up\"' >/run/unkept.xml; "
+                  f"{virsh} define /run/unkept.xml; rm /run/unkept.xml")
+    assert world.migrant("snapshot", "list", cwd=project).stdout == ""
+    assert world.migrant("reset", cwd=project, check=False).returncode == 66
     result = world.migrant("provision", cwd=project, timeout=600, env={
         "ANSIBLE_CONFIG": f"{project}/ansible.cfg", "ANSIBLE_SSH_ARGS": f"-o ProxyCommand='touch {OWNED}'",
         "ANSIBLE_CALLBACK_PLUGINS": "/home/dev/plugins", "SSH_AUTH_SOCK": "/run/nowhere",
@@ -112,6 +118,8 @@ def test_again_with_traps_in_the_environment(world, project):
     assert "failed=0" in result.stderr and "TASK [write who it is]" in result.stderr
     assert result.stdout == ""
     assert not is_owned(world)
+    kept = json.loads(world.migrant("snapshot", "list", "--json", cwd=project).stdout)
+    assert [s["name"] for s in kept] == ["up"]
 
 
 def test_facts_are_text(world, project):

@@ -11,10 +11,11 @@ import time
 
 import pytest
 
+import schema
 from booted import Sandbox, with_mortal
 from conftest import POOL
 from lab import Lab
-from never_boots import VIRSH, assert_nothing_left, assert_refused, cut_off, fill, leave_free
+from never_boots import VIRSH, WITHOUT_SHARES, Project, assert_nothing_left, assert_refused, cut_off, fill, leave_free
 
 DEFINITIONS = "/etc/libvirt/qemu"
 
@@ -307,6 +308,33 @@ def test_a_guest_that_is_halted_after_that_starts_again(running):
     running.done("snapshot", "delete", "after")  # both take away what is not needed
     assert running.state_of(running.disk()) == state == 2
     assert_refused(running.migrant("up", "--timeout", "1"), 75, "did not come up")
+
+
+def test_status_has_all_of_it_in_every_state(lab, running):
+    def check(state, project=running):
+        status = schema.check(json.loads(project.migrant("status", "--json").stdout), "status")
+        assert status["state"] == state
+        assert {s["name"] for s in status["snapshots"]} == (set() if state == "absent" else set(running.snapshots()))
+        assert (status["ip"] is not None) == (state in ("running", "paused"))
+
+    check("absent", Project(lab, "absent", WITHOUT_SHARES))
+    running.done("halt", "-f")
+    check("shutoff")
+    cut_off(running)
+    check("running")
+    lab.host.run(*VIRSH, "suspend", running.domain)
+    check("paused")
+    lab.host.run(*VIRSH, "managedsave", running.domain)
+    check("saved")
+    said = running.migrant("snapshot", "restore", "one").stderr  # its memory belongs to the disk that goes
+    assert "throwing its saved memory away" in said
+    check("shutoff")
+    cut_off(running)
+    lab.host.sh(f"kill -9 $(cat /run/libvirt/qemu/{running.domain}.pid)")
+    until = time.monotonic() + 60
+    while running.runs():
+        assert time.monotonic() < until
+    check("crashed")
 
 
 def test_destroying_is_killed_at_every_step(lab, nothing, running):
