@@ -5,6 +5,6 @@
 # shellcheck disable=SC2154
 date -u -s "@$now" >/dev/null || exit 1
 printf '%s' "$seed" >/dev/urandom || exit 2
-# RNDRESEEDCRNG (linux/random.h): what was put in counts from now on.
-python3 -c 'import fcntl; fcntl.ioctl(open("/dev/urandom", "wb"), 0x5207)' 2>/dev/null ||
-    perl -e 'open(F, ">", "/dev/urandom") && ioctl(F, 0x5207, 0) or exit 1' 2>/dev/null || exit 2
+# RNDRESEEDCRNG (linux/random.h): what was put in counts from now on. Perl is the sooner of the two.
+perl -e 'open(F, ">", "/dev/urandom") && ioctl(F, 0x5207, 0) or exit 1' 2>/dev/null ||
+    python3 -c 'import fcntl; fcntl.ioctl(open("/dev/urandom", "wb"), 0x5207)' 2>/dev/null || exit 2
