@@ -14,4 +14,5 @@ printf '%s\n' "$host_key_public" >/etc/ssh/ssh_host_ed25519_key.pub
 sync
 rm -f /etc/systemd/system/sysinit.target.wants/migrant-layer.service \
     /etc/systemd/system/migrant-layer.service /usr/local/lib/migrant/layer-boot
+sync # nobody asks for it before the state after `up` is kept
 exit 0
