@@ -7,17 +7,27 @@ import signal
 import subprocess
 import time
 
+import pytest
+
 from conftest import POOL
-from lab import child_of
+from lab import Lab, child_of
 from never_boots import VIRSH, WITHOUT_SHARES, Project, cut_off, kill, volumes, with_small_pool
 
 PLACE = "1G 64k"  # where a disk says which state it is
 MORTAL = "/usr/local/lib/libmortal.so"
 
 
-def with_mortal(lab, build, box_files):
-    with_small_pool(lab, build, box_files)
-    lab.host.run("install", build / "tests/libmortal.so", MORTAL)
+@pytest.fixture(scope="module")
+def lab(build, box_files):
+    with Lab() as lab:
+        with_small_pool(lab, build, box_files)
+        lab.host.run("install", build / "tests/libmortal.so", MORTAL)
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def nothing(lab):
+    return lab.snapshot()
 
 
 class Sandbox(Project):

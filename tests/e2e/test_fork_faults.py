@@ -9,25 +9,12 @@ import signal
 
 import pytest
 
-from booted import Fork, Sandbox, goes_on, with_mortal
+from booted import Fork, Sandbox, goes_on, lab, nothing  # noqa: F401
 from conftest import POOL
-from lab import Lab
 from never_boots import VIRSH, WITHOUT_SHARES, Project, assert_nothing_left, assert_refused, fill, kill, leave_free
 
 FOREIGN = ("<domain type='qemu'><name>migrant-two</name><memory unit='MiB'>64</memory>"
            "<os><type>hvm</type></os></domain>")
-
-
-@pytest.fixture(scope="module")
-def lab(build, box_files):
-    with Lab() as lab:
-        with_mortal(lab, build, box_files)
-        yield lab
-
-
-@pytest.fixture(scope="module")
-def nothing(lab):
-    return lab.snapshot()
 
 
 @pytest.fixture(scope="module")

@@ -12,24 +12,11 @@ import time
 import pytest
 
 import schema
-from booted import Sandbox, with_mortal
+from booted import Sandbox, lab, nothing  # noqa: F401
 from conftest import POOL
-from lab import Lab
 from never_boots import VIRSH, WITHOUT_SHARES, Project, assert_nothing_left, assert_refused, cut_off, fill, leave_free
 
 DEFINITIONS = "/etc/libvirt/qemu"
-
-
-@pytest.fixture(scope="module")
-def lab(build, box_files):
-    with Lab() as lab:
-        with_mortal(lab, build, box_files)
-        yield lab
-
-
-@pytest.fixture(scope="module")
-def nothing(lab):
-    return lab.snapshot()
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import re
 
 import pytest
 
+from booted import Sandbox, lab, nothing  # noqa: F401
 from conftest import POOL
 from never_boots import VIRSH, assert_nothing_left, assert_refused, cut_off, kill, leave_free, volumes
-from test_snapshot_faults import Sandbox, lab, nothing  # noqa: F401
 
 SAVE = ["snapshot", "save", "warm", "--memory", "--no-sync"]
 
