@@ -71,12 +71,17 @@ static bool wants_answer(const struct up *up)
 	return wants_tunnel(up) && up->waits_for_handshake;
 }
 
-bool up_provisions(const struct up *up)
+static bool wants_provision(const struct up *up)
 {
 	if (up->project.config.provision_count == 0 || up->layer.key)
 		return false;
 	return up->provision == UP_PROVISION_ALWAYS ||
 	       (up->provision == UP_PROVISION_FIRST && up->fresh);
+}
+
+bool up_works_in_guest(const struct up *up)
+{
+	return mounts_shares(up) || wants_provision(up);
 }
 
 static bool has_hooks(const struct up *up)
@@ -248,7 +253,7 @@ const struct up_step up_steps[] = {
 	{STEP("mount",     up_what_shares,  mounts_shares,   up_mount_shares,  NULL)},
 	{STEP("settle",    what_settle,     NULL,            up_settle,        NULL),
 	 .settles = true},
-	{STEP("provision", what_provision,  up_provisions,   up_run_provision, NULL),
+	{STEP("provision", what_provision,  wants_provision, up_run_provision, NULL),
 	 .message = "provisioning"},
 	{STEP("layer",     up_what_layer,   up_may_make_layer, up_make_layer,  NULL)},
 	{STEP("keep",      up_what_keep,    up_keeps,        up_keep,          NULL)},

@@ -96,8 +96,9 @@ MUST_CHECK int reset_run(struct up *up, const char *name, struct error *err);
 void up_begin(struct up *up, const struct invocation *invocation);
 /* Does the steps, and undoes them when one fails. */
 MUST_CHECK int up_run(struct up *up, struct error *err);
-/* Whether this run provisions the guest. */
-bool up_provisions(const struct up *up);
+/* Whether this run writes to the guest's disk once it has booted: mounts its shares, provisions it.
+ */
+bool up_works_in_guest(const struct up *up);
 /* When to provision, by --[no-]provision. */
 enum up_provision up_provision_of(const struct invocation *invocation);
 void up_done(struct up *up);

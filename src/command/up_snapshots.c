@@ -80,7 +80,7 @@ char *up_what_keep(const struct up *up)
 int up_keep(struct up *up, struct error *err)
 {
 	/* A guest writes everything out before it says that its first boot is through. */
-	if (!up->fresh || up_provisions(up))
+	if (!up->fresh || up_works_in_guest(up))
 		disks_sync(&up->project);
 	return up_keep_now(up, err);
 }

@@ -175,9 +175,10 @@ MANY, TAG = 20, 10
 
 
 def receivers(sandboxes):
-    """Whatever comes to a guest, or to a gateway from its other side."""
+    """Whatever comes to a guest but the web's answers (a reset carries the tag of what it answers), or to a gateway from
+    its other side."""
     for sandbox in sandboxes:
-        yield Receiver(sandbox.guest.run, {"any": TAG}, 'iifname "eth0"')
+        yield Receiver(sandbox.guest.run, {"any": TAG}, f'iifname "eth0" ip saddr {WEB} return; iifname "eth0"')
         yield Receiver(sandbox.inside, {"any": TAG}, 'ct direction reply return; iifname { "control", "uplink" }', "input")
 
 
