@@ -194,7 +194,7 @@ def test_two_at_once_on_one_share(lab):
     b = Sandbox(lab, "b", share(), directory=a.directory)
     for _ in range(5):
         hooks = {sandbox: spawn_hook(sandbox) for sandbox in (a, b)}
-        errors = {sandbox: hook.communicate(timeout=120)[1] for sandbox, hook in hooks.items()}
+        errors = {sandbox: hook.communicate(timeout=600)[1] for sandbox, hook in hooks.items()}
         won = [sandbox for sandbox, hook in hooks.items() if hook.returncode == 0]
         assert len(won) == 1, errors
         lost = b if won == [a] else a

@@ -116,7 +116,7 @@ class Guest:
 
     def answer(self):
         while struct.unpack_from("<H", self.memory, USED + 2)[0] != self.sent & 0xFFFF:
-            ready, _, _ = select.select([self.call, self.socket], [], [], 60)
+            ready, _, _ = select.select([self.call, self.socket], [], [], 600)
             if self.socket in ready or not ready:
                 raise ConnectionError("virtiofsd does not answer")
             os.eventfd_read(self.call)
