@@ -15,5 +15,5 @@ rm -f "$root/var/lib/dbus/machine-id" "$root/usr/sbin/policy-rc.d"
 # Without what is mounted inside it: a bind mount shows the tree alone.
 tree=$root/mnt
 mount --bind "$root" "$tree"
-mkfs.ext4 -q -F -L root -m 1 -E root_owner=0:0 -d "$tree" /proc/self/fd/0 >&2
+mkfs.ext4 -q -F -L root -m 1 -e remount-ro -E root_owner=0:0 -d "$tree" /proc/self/fd/0 >&2
 umount "$tree"

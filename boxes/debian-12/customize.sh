@@ -124,16 +124,26 @@ KbdInteractiveAuthentication no
 PermitRootLogin no
 CONF
 rm -f "$root"/etc/ssh/ssh_host_*
-# The check before the start is a start of its own, and sshd says the same when it ends.
+# The check before the start is a start of its own, and sshd says the same when it ends. -r: it does not load itself anew
+# for each connection, a third of what a login takes; nobody but migrant's side of the gateway can open one.
 write etc/systemd/system/ssh.service.d/migrant.conf <<'CONF'
 [Service]
 ExecStartPre=
+ExecStart=
+ExecStart=/usr/sbin/sshd -D -r $SSHD_OPTS
 CONF
 
-# --- boot: the root file system is the whole disk -----------------------------------------------
-write etc/fstab <<'CONF'
-/dev/vda / ext4 errors=remount-ro 0 0
+# What a login says is static; what would make it anew at each costs as much as the shell that follows.
+sed -i '/pam_motd.so *motd=/d' "$root/etc/pam.d/sshd"
+# The manager of a user's services stays once it was started: a start for each login is half of what one takes.
+write etc/systemd/logind.conf.d/migrant.conf <<'CONF'
+[Login]
+UserStopDelaySec=infinity
 CONF
+
+# --- boot: the root file system is the whole disk, writable from the beginning ---------------------
+# How it is mounted stands on the kernel's command line, what an error does to it in its superblock (image.sh).
+: >"$root/etc/fstab"
 
 # --- time: a boot under emulation pays for every process ----------------------------------------
 # Timers that a machine of a few hours does not need; screens, pstore, kernel interfaces that somebody
@@ -141,7 +151,7 @@ CONF
 # cloud-init's middle stage, whose modules run in the first one here.
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
 	e2scrub_reap.service fstrim.timer getty@tty1.service systemd-networkd-wait-online.service \
-	systemd-network-generator.service systemd-pstore.service systemd-binfmt.service \
+	systemd-network-generator.service systemd-pstore.service systemd-binfmt.service systemd-remount-fs.service \
 	proc-sys-fs-binfmt_misc.automount sys-kernel-debug.mount sys-kernel-tracing.mount \
 	sys-kernel-config.mount sys-fs-fuse-connections.mount dev-hugepages.mount dev-mqueue.mount \
 	modprobe@configfs.service modprobe@dm_mod.service modprobe@drm.service \
@@ -174,7 +184,8 @@ for rules in 60-autosuspend 60-cdrom_id 60-drm 60-evdev 60-fido-id 60-infiniband
 	ln -s /dev/null "$root/etc/udev/rules.d/$rules.rules"
 done
 # What is there before udev, and matters: the rest is consoles without a screen, and parts of the
-# kernel. What comes later reports itself. The processor's own modules (kvm) come when all else is up.
+# kernel. What comes later reports itself. The processor's own modules (kvm) come when all else is up, and
+# while nothing else wants to run: the first login comes at the same time.
 write etc/systemd/system/systemd-udev-trigger.service.d/migrant.conf <<'CONF'
 [Service]
 ExecStart=
@@ -187,8 +198,8 @@ Description=Load what the processor offers
 After=migrant-ready.service ssh.service
 
 [Service]
-Type=oneshot
-ExecStart=udevadm trigger --type=devices --action=add -s cpu
+CPUSchedulingPolicy=idle
+ExecStart=-/bin/sh -c 'exec modprobe -abq "$(cat /sys/devices/system/cpu/modalias)"'
 CONF
 ln -s /etc/systemd/system/migrant-processor.service "$root/etc/systemd/system/multi-user.target.wants/"
 # systemd-update-done(8): nothing has to be brought up to date at the first boot.

@@ -438,17 +438,38 @@ int ssh_run(const struct ssh_request *request, int *ret_status, struct error *er
 }
 
 struct script {
-	const char *text; /* what is left of it */
+	const char *text; /* what is left of it; NULL: not made yet */
+	char *made;	  /* the whole, by @make */
+	char *(*make)(struct error *err);
+	bool is_heard; /* the guest has said something */
 	struct strbuf *answer;
 	size_t max;
 };
 
+static void script_done(struct script *script)
+{
+	if (script->made)
+		explicit_bzero(script->made, strlen(script->made));
+	free(script->made);
+}
+
+static bool may_give(void *data)
+{
+	const struct script *script = data;
+
+	return script->text || script->is_heard;
+}
+
 static ssize_t give_script(void *data, char *buffer, size_t room, struct error *err)
 {
 	struct script *script = data;
-	size_t length = strlen(script->text);
+	size_t length;
 
-	(void)err;
+	if (!script->text)
+		script->text = script->made = script->make(err);
+	if (!script->text)
+		return -1;
+	length = strlen(script->text);
 	if (length > room)
 		length = room;
 	memcpy(buffer, script->text, length);
@@ -460,6 +481,7 @@ static int take_answer(void *data, const char *bytes, size_t length, struct erro
 {
 	struct script *script = data;
 
+	script->is_heard = true;
 	if (length > script->max - script->answer->length)
 		return error_set(err, EX_DATAERR, "the guest answers with more than %zu bytes",
 				 script->max);
@@ -467,23 +489,39 @@ static int take_answer(void *data, const char *bytes, size_t length, struct erro
 	return 0;
 }
 
-int ssh_script(const struct guest_access *access, const char *text, size_t max,
-	       struct strbuf *answer, int *ret_status, struct error *err)
+static int run_script(const struct guest_access *access, const char *command, struct script *script,
+		      int *ret_status, struct error *err)
 {
-	struct script script = {.text = text, .answer = answer, .max = max};
 	const struct ssh_streams streams = {
 		.produce = give_script,
+		.has_input = may_give,
 		.consume = take_answer,
-		.data = &script,
+		.data = script,
 	};
 	const struct ssh_request request = {
 		.access = access,
-		.command = "exec sudo -n sh",
+		.command = command,
 		.streams = &streams,
 		.seconds = SSH_SCRIPT_SECONDS,
 	};
 
 	return ssh_run(&request, ret_status, err);
+}
+
+int ssh_script(const struct guest_access *access, const char *text, size_t max,
+	       struct strbuf *answer, int *ret_status, struct error *err)
+{
+	struct script script = {.text = text, .answer = answer, .max = max};
+
+	return run_script(access, "exec sudo -n sh", &script, ret_status, err);
+}
+
+int ssh_script_late(const struct guest_access *access, char *(*make)(struct error *err), size_t max,
+		    struct strbuf *answer, int *ret_status, struct error *err)
+{
+	_cleanup_(script_done) struct script script = {.make = make, .answer = answer, .max = max};
+
+	return run_script(access, "exec sudo -n sh -c 'echo; exec sh'", &script, ret_status, err);
 }
 
 int ssh_confirm(const struct guest_access *access, struct error *err)

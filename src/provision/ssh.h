@@ -98,6 +98,15 @@ MUST_CHECK int ssh_script(const struct guest_access *access, const char *script,
 			  struct strbuf *answer, int *ret_status, struct error *err);
 
 /*
+ * The same with a text that is made when the guest's shell is there, which may be seconds after the
+ * connection began: @make returns it (it is wiped and freed here), or NULL with *err set. *answer
+ * begins with an empty line.
+ */
+MUST_CHECK int ssh_script_late(const struct guest_access *access, char *(*make)(struct error *err),
+			       size_t max, struct strbuf *answer, int *ret_status,
+			       struct error *err);
+
+/*
  * One connection that proves that the guest has our host key and takes our key: runs `true`.
  * Errors as ssh_run().
  */

@@ -28,5 +28,11 @@ fi
 until [ -c $port ]; do
     sleep 0.2
 done
-timeout 600 sh -c 'while printf "MIGRANT READY 1\n"; do sleep 0.3; done' >$port
+(
+    sleep 600
+    kill $$
+) &
+while printf 'MIGRANT READY 1\n'; do
+    sleep 1
+done >$port
 exit 0

@@ -302,6 +302,14 @@ def test_suspend_and_resume_keep_what_runs(box):
     box.write("network: {egress: none}\n")
 
 
+def test_a_guest_that_answers_too_much_when_it_wakes_is_up_all_the_same(box):
+    box.ssh("""cp .bashrc before; sed -i '1i case $BASH_EXECUTION_STRING in *echo*exec*sh*) yes | head -c 9000;; esac' .bashrc""")
+    box.migrant("suspend")
+    said = box.migrant("resume").stderr
+    assert "warning: the guest may not have set its clock: the guest answers with more than 4096 bytes" in said and "y\ny" not in said
+    box.ssh("mv before .bashrc")
+
+
 def test_a_halted_sandbox_is_saved_and_restored_without_a_boot(box):
     box.migrant("halt")
     status, said = box.refused("resume")
