@@ -96,18 +96,6 @@ class Sandbox(Project):
     def disks(self):
         return {v for v in volumes(self.lab) if v.startswith("disk-")}
 
-    def stopped(self, number, *argv):
-        """Begins a command that stops when it has changed something for that time; see goes_on()."""
-        process = self.lab.host.spawn("migrant", *argv, user="dev", cwd=self.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                      text=True, env={"LD_PRELOAD": MORTAL, "MORTAL": number, "MORTAL_STOPS": "1"})
-        stands = [pathlib.Path(f"/proc/{pid}/stat") for pid in (child_of(process), process.pid)]  # nsenter stops as its child does
-        for _ in range(3000):
-            if all(path.read_text().rpartition(")")[2].split()[0] == "T" for path in stands):
-                return process
-            assert process.poll() is None, process.stdout.read()
-            time.sleep(0.1)
-        raise AssertionError("it runs on for minutes")
-
     def killed(self, number, *argv):
         """Runs a command that is killed when it has changed something for that time; whether it was."""
         result = self.lab.host.run("migrant", *argv, user="dev", cwd=self.path, env={"LD_PRELOAD": MORTAL, "MORTAL": number},
@@ -117,6 +105,19 @@ class Sandbox(Project):
 
     def runs(self):
         return self.lab.host.run(*VIRSH, "domstate", self.domain).stdout.strip() == "running"
+
+
+def stopped(sandbox, number, *argv, seconds=300):
+    """Begins a command that stops when it has changed something for that time, or by that function; see goes_on()."""
+    process = sandbox.lab.host.spawn("migrant", *argv, user="dev", cwd=sandbox.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                     text=True, env={"LD_PRELOAD": MORTAL, "MORTAL": number, "MORTAL_STOPS": "1"})
+    stands = [pathlib.Path(f"/proc/{pid}/stat") for pid in (child_of(process), process.pid)]  # nsenter stops as its child does
+    for _ in range(10 * seconds):
+        if all(path.read_text().rpartition(")")[2].split()[0] == "T" for path in stands):
+            return process
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.1)
+    raise AssertionError("it runs on for minutes")
 
 
 def goes_on(process, number=signal.SIGCONT):

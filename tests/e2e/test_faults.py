@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from booted import MORTAL, goes_on, stopped
 from conftest import POOL
 from lab import Lab
 from never_boots import (NEVER_BOOTS, VIRSH, WITHOUT_SHARES, Project, assert_nothing_left, assert_refused, cut_off, errors, kill,
@@ -15,6 +16,7 @@ from never_boots import (NEVER_BOOTS, VIRSH, WITHOUT_SHARES, Project, assert_not
 
 HOOK = "/usr/sbin/migrant-hook"
 BOOTS = "memory: 768M\ncpus: 1\ndisk: 4G\n"
+PLAYBOOK = "- {hosts: all, gather_facts: false, tasks: [{raw: 'true'}]}\n"
 
 
 @pytest.fixture(scope="module")
@@ -388,9 +390,24 @@ def test_commands_end_although_qemu_hangs(lab, before, hung):
 # -- a guest that boots ------------------------------------------------------------------------------------
 
 
-def test_the_disk_gets_full_under_a_running_guest(lab, before):
+@pytest.fixture
+def busy(build, lab, before):
+    """A guest that was provisioned, and there was no room to keep it as a layer."""
     project = Project(lab, "busy", BOOTS)
-    assert project.migrant("up", timeout=900).returncode == 0
+    lab.host.run("install", build / "tests/libmortal.so", MORTAL)
+    lab.host.run("tee", f"{project.path}/playbook.yml", user="dev", input=PLAYBOOK)
+    process = stopped(project, "virDomainSuspend", "up", seconds=900)
+    leave_free(lab, 30)
+    project.up = goes_on(process)
+    return project
+
+
+def test_there_is_no_room_for_a_layer_and_then_none_for_the_running_guest(lab, before, busy):
+    status, said = busy.up
+    assert status == 0 and "warning: no layer is kept: " in said and said.splitlines()[-1].startswith("==> busy: up"), said
+    assert "No space left on device" in said and "layer-" not in lab.host.run("ls", POOL).stdout
+    leave_free(lab, 700)
+    project = busy
     writer = threading.Thread(target=project.migrant, daemon=True, args=(
         "ssh", "-c", "dd if=/dev/zero of=big bs=1M count=1500 && sync && echo ended >done"), kwargs={"timeout": 900})
     writer.start()

@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from booted import Fork, Sandbox, goes_on, lab, nothing  # noqa: F401
+from booted import Fork, Sandbox, goes_on, lab, nothing, stopped  # noqa: F401
 from conftest import POOL
 from never_boots import VIRSH, WITHOUT_SHARES, Project, assert_nothing_left, assert_refused, fill, kill, leave_free
 
@@ -53,7 +53,7 @@ def assert_others_were_tried(said, everybody, failed):
 
 def test_a_name_that_is_taken_meanwhile(origin):
     """By somebody else, after it was found free."""
-    process = origin.stopped(1, "fork", "one", "two", "three", "--timeout", "1")
+    process = stopped(origin, 1, "fork", "one", "two", "three", "--timeout", "1")
     origin.lab.host.run("tee", "/run/foreign.xml", input=FOREIGN)
     origin.lab.host.run(*VIRSH, "define", "/run/foreign.xml")
     try:
@@ -70,7 +70,7 @@ def test_a_name_that_is_taken_meanwhile(origin):
 
 def test_a_pool_that_is_full_after_the_first(origin):
     kernel = int(origin.lab.host.sh(f"stat -c %s {origin.path}/bzImage").stdout) >> 20
-    process = origin.stopped(1, "fork", "one", "two", "--timeout", "1")
+    process = stopped(origin, 1, "fork", "one", "two", "--timeout", "1")
     try:
         leave_free(origin.lab, kernel + kernel // 2)
         status, said = goes_on(process)
@@ -83,7 +83,7 @@ def test_a_pool_that_is_full_after_the_first(origin):
 
 
 def test_a_pool_that_is_full(origin):
-    process = origin.stopped(1, "fork", "one", "two")
+    process = stopped(origin, 1, "fork", "one", "two")
     fill(origin.lab)
     try:
         status, said = goes_on(process)
@@ -111,8 +111,8 @@ def test_several_that_are_cut_off_are_begun_anew(origin):
 def test_forks_and_their_origin_do_not_wait_for_each_other(origin):
     """One works on the origin, and stands still; its forks are worked on, each for itself."""
     left, right = Fork(origin, "left"), Fork(origin, "right")
-    busy = origin.stopped(1, "snapshot", "save", "slow")
-    slow = origin.stopped(1, "snapshot", "save", "slow", "-s", "left")
+    busy = stopped(origin, 1, "snapshot", "save", "slow")
+    slow = stopped(origin, 1, "snapshot", "save", "slow", "-s", "left")
     try:
         assert "waiting" not in right.done("snapshot", "save", "own", "-s", "right").stderr
         assert_refused(origin.migrant("up", "left", "--timeout", "2"), 75, "another migrant has worked on this sandbox")
@@ -131,7 +131,7 @@ def test_forks_and_their_origin_do_not_wait_for_each_other(origin):
 def test_a_name_of_another_directory_is_not_waited_for(origin):
     """It is refused, whatever is done to it at the moment."""
     other = Project(origin.lab, "other", "name: origin\n" + WITHOUT_SHARES)
-    busy = origin.stopped(1, "snapshot", "save", "slow")
+    busy = stopped(origin, 1, "snapshot", "save", "slow")
     try:
         assert_refused(other.migrant("up"), 73, "the name 'origin' belongs to the sandbox of")
     finally:
@@ -141,7 +141,7 @@ def test_a_name_of_another_directory_is_not_waited_for(origin):
 
 def test_who_dies_holds_nothing(origin):
     left = Fork(origin, "left")
-    process = origin.stopped(1, "snapshot", "save", "never", "-s", "left")
+    process = stopped(origin, 1, "snapshot", "save", "never", "-s", "left")
     goes_on(process, signal.SIGKILL)
     assert "waiting" not in origin.done("snapshot", "save", "now", "-s", "left").stderr
     assert set(left.snapshots()) == {"now"}
