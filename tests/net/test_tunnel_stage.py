@@ -157,7 +157,7 @@ def test_who_begins_and_when_it_ends(lab, peer):
     """A peer is greeted at the start; after that there is a keepalive only where the file has one."""
     with tunneled(lab, peer) as sandbox:
         assert sandbox.wg()["peers"][0]["keepalive"] is None
-        assert lab.host.run("wg", "show", sandbox.link, "persistent-keepalive").stdout.split()[1] == "off"
+        assert sandbox.inside("wg", "show", sandbox.link, "persistent-keepalive").stdout.split()[1] == "off"
     with tunneled(lab, peer, conf=peer.conf(more="PersistentKeepalive = 7\n")) as sandbox:
         assert sandbox.wg()["peers"][0]["keepalive"] == 7
 
