@@ -325,15 +325,16 @@ class Round:
             self.peer()
 
 
-def stock_box():
-    """The volumes of the guest that ours is compared with; built once, beside the build."""
-    cache = measure.BUILD / "stock-cache" / conftest.recipe_key(STOCK)
-    cache.parent.mkdir(exist_ok=True)
-    return conftest.built_box(measure.BUILD, cache, STOCK)
+def boxes():
+    """The volumes of our guest, and of the one that it is compared with; built once, beside the build."""
+    for place, recipe in (("box-cache", conftest.BOX), ("stock-cache", STOCK)):
+        cache = measure.BUILD / place / conftest.recipe_key(recipe)
+        cache.parent.mkdir(exist_ok=True)
+        yield conftest.built_box(measure.BUILD, cache, recipe)
 
 
 def fill_pool(lab):
-    for directory in (real_guest.box_files(), stock_box()):
+    for directory in boxes():
         for volume in directory.iterdir():
             if volume.name != "complete":
                 lab.host.run("cp", "-p", "--reflink=auto", volume, f"{POOL}/{volume.name}")
@@ -366,7 +367,7 @@ def main():
     parser.add_argument("--now", action="store_true", help="do not wait for an idle machine")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     options = parser.parse_args()
-    stock_box()
+    list(boxes())
     with Lab() as lab:
         lab.install(measure.BUILD)
         fill_pool(lab)
