@@ -21,6 +21,7 @@
 #define CAN	       0x18
 #define SUB	       0x1a
 #define DEL	       0x7f
+#define C1_CSI	       0x9b
 #define TITLE_MAX      400
 #define PALETTE_DIGITS 7 /* of Linux's ESC ] P, which nothing ends */
 
@@ -284,8 +285,14 @@ static int osc_number(const struct filter *filter, size_t *ret_length)
 	return i && i < filter->length && filter->pending[i] == ';' ? number : -1;
 }
 
+/*
+ * Linux's console reads a string byte by byte, also where it speaks UTF-8: one that is 0x9b, of
+ * whatever character, begins a control sequence there, which nobody has looked at.
+ */
 static bool is_plain(const struct filter *filter, const char *text, size_t length)
 {
+	if (memchr(text, C1_CSI, length))
+		return false;
 	for (size_t i = 0; filter->is_ascii && i < length; i++)
 		if (text[i] & 0x80)
 			return false;

@@ -46,6 +46,8 @@
 	{.kind = SEQUENCE_OSC, .number = (which), .only = "?", .asks = true, .shown = "`OSC " #which " ; ?`", .why = (because)}
 #define NO_OSC(which, because) \
 	{.kind = SEQUENCE_OSC, .verdict = SEQUENCE_DROPPED, .number = (which), .shown = "`OSC " #which "`", .why = (because)}
+#define ON_BOTH_SCREENS(what) /* kitty keeps one for each, and shells know of one */ \
+	what "\033[?1049h" what "\033[?1049l"
 #define NO_STRING(byte, text, because) \
 	{.kind = SEQUENCE_STRING, .verdict = SEQUENCE_DROPPED, .finals = (byte), .shown = (text), .why = (because)}
 
@@ -80,7 +82,7 @@ const struct sequence sequences[] = {
 	ESCAPE('%', "@G", "`ESC % @`, `G`", "leaves UTF-8: the terminal would read other bytes as controls than are looked for here",
 	       .verdict = SEQUENCE_DROPPED),
 	ESCAPE('#', "34568", "`ESC # 3` … `8`", "letters of double size, a test picture: nothing uses them", .verdict = SEQUENCE_DROPPED),
-	ESCAPE(0, "NOno|}~", "`ESC N`, `O`, `n`, `o`, `|`, `}`, `~`", "character sets that nothing uses", .verdict = SEQUENCE_DROPPED),
+	ESCAPE(0, "NOno|}~", "`ESC N`, `O`, `n`, `o`, `\\|`, `}`, `~`", "character sets that nothing uses", .verdict = SEQUENCE_DROPPED),
 
 	CSI(0, 0, "ABCDEFGIZade`", "`CSI … A` to `G`, `I`, `Z`, `a`, `d`, `e`, `` ` ``", "moves the cursor", .most = 1, .first_high = ANY),
 	CSI(0, 0, "Hf", "`CSI … H`, `f`", "moves the cursor", .most = 2, .first_high = ANY, .rest_high = ANY),
@@ -99,9 +101,9 @@ const struct sequence sequences[] = {
 	CSI(0, ' ', "q", "`CSI … SP q`", "shape of the cursor", .most = 1, .first_high = 6, .undo = "\033[0 q"),
 	CSI('>', 0, "m", "`CSI > 4 ; … m`", "how keys with Ctrl and Alt are told apart (modifyOtherKeys)", .least = 1, .most = 2, .first_low = 4,
 	    .first_high = 4, .rest_high = 2, .undo = "\033[>4m"),
-	CSI('>', 0, "u", "`CSI > … u`", "how keys are told apart (kitty's keyboard protocol), pushed", .most = 1, .first_high = 31, .undo = "\033[<99u"),
+	CSI('>', 0, "u", "`CSI > … u`", "how keys are told apart (kitty's keyboard protocol), pushed", .most = 1, .first_high = 31, .undo = ON_BOTH_SCREENS("\033[<99u")),
 	CSI('<', 0, "u", "`CSI < … u`", "the same, popped", .most = 1, .first_high = 99),
-	CSI('=', 0, "u", "`CSI = … u`", "the same, set", .most = 2, .first_high = 31, .rest_high = 3, .undo = "\033[=0u"),
+	CSI('=', 0, "u", "`CSI = … u`", "the same, set", .most = 2, .first_high = 31, .rest_high = 3, .undo = ON_BOTH_SCREENS("\033[=0u")),
 	CSI('?', 0, "u", "`CSI ? u`", "asks for the same; the answer is one number", .asks = true),
 	CSI(0, 0, "n", "`CSI 6 n`", "asks where the cursor is; the answer is two numbers, and programs wait for it", .asks = true, .least = 1, .most = 1, .first_low = 6,
 	    .first_high = 6),
@@ -162,7 +164,7 @@ const struct sequence sequences[] = {
 	NO_MODE(2031, "reports of the user's colours"),
 	NO_MODE(5522, "reports of the clipboard"),
 
-	TITLE(0, "the window's title, if it is plain text of at most 400 bytes; the user's is put back afterwards"),
+	TITLE(0, "the window's title, if it is plain text of at most 400 bytes, none of them 9B (a CSI to Linux's console, whatever character it is of); the user's is put back afterwards"),
 	TITLE(1, "the icon's title, likewise"),
 	TITLE(2, "the window's title, likewise"),
 	NO_OSC(3, "properties of the window"),

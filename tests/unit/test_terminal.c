@@ -310,6 +310,13 @@ static void test_titles(void **state)
 	is_dropped("\033]2;\xe2\x80\xae"
 		   "evil\a"); /* reversed */
 	is_dropped("\033]2;\xff\a");
+	/* To Linux's console the 9B of U+015B, and of U+26DB, is a CSI: it would switch consoles.
+	 */
+	is_dropped("\033]2;\xc5\x9b"
+		   "12;2]\a");
+	is_dropped("\033]2;\xe2\x9b\x9b"
+		   "1049h\a");
+	expect("\033]2;\xe2\x9c\xb3 agent\a", "\033[22;0t\033]2;\xe2\x9c\xb3 agent\a");
 	expect("x\033]2;a\033[31m\033\\y", "x\033[31my");
 	for (size_t i = 0; i < 419; i++)
 		long_title[i] = 'x';
@@ -364,6 +371,23 @@ static void test_what_would_stay_is_undone(void **state)
 	strbuf_truncate(&out, 0);
 	filter_end(&filter, &out); /* once */
 	assert_string_equal(strbuf_text(&out), "");
+}
+
+/* A full-screen program that was cut off has set the keys of the other screen, not of this one. */
+static void test_keys_are_as_before_on_both_screens(void **state)
+{
+	static const char text[] = "\033[?1049h\033[>1u\033[=3u";
+	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+	struct filter filter;
+
+	(void)state;
+	filter_init(&filter, false);
+	filter_add(&filter, text, strlen(text), &out);
+	strbuf_truncate(&out, 0);
+	filter_end(&filter, &out);
+	assert_string_equal(strbuf_text(&out), "\033[?1049l"
+					       "\033[=0u\033[?1049h\033[=0u\033[?1049l"
+					       "\033[<99u\033[?1049h\033[<99u\033[?1049l");
 }
 
 /* Cut anywhere, the same comes out. */
@@ -431,6 +455,7 @@ int main(void)
 		cmocka_unit_test(test_a_sequence_without_end_is_bounded),
 		cmocka_unit_test(test_another_character_set_gets_ascii),
 		cmocka_unit_test(test_what_would_stay_is_undone),
+		cmocka_unit_test(test_keys_are_as_before_on_both_screens),
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_entries),
 		cmocka_unit_test(test_the_page_has_the_table),
