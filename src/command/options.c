@@ -101,10 +101,39 @@ static bool takes_value(const struct option *option)
 	       option->type == OPTION_NUMBER;
 }
 
+static const struct command *find_command(const struct command *const *table, const char *name)
+{
+	for (; *table; table++)
+		if (text_equal((*table)->name, name))
+			return *table;
+	return NULL;
+}
+
+static const char *parent_name(const struct command *command)
+{
+	for (const struct command *const *table = commands; *table; table++)
+		if ((*table)->subcommands &&
+		    find_command((*table)->subcommands, command->name) == command)
+			return (*table)->name;
+	return NULL;
+}
+
+/* As it is typed: "box add". The caller frees. */
+static char *command_path(const struct command *command)
+{
+	const char *parent = parent_name(command);
+
+	return parent ? text_format("%s %s", parent, command->name) : text_dup(command->name);
+}
+
 static int usage_error(struct error *err, const struct command *command)
 {
+	_cleanup_free_ char *path = command ? command_path(command) : NULL;
+
+	if (command && command->subcommands)
+		return error_hint(err, "migrant %s --help lists its commands", path);
 	if (command)
-		return error_hint(err, "migrant %s --help shows the options", command->name);
+		return error_hint(err, "migrant %s --help shows the options", path);
 	return error_hint(err, "migrant --help lists the commands");
 }
 
@@ -240,34 +269,26 @@ static int parse_short(struct parse *parse, const char *const *argv, int *at, st
 	return 0;
 }
 
-static const struct command *find_command(const struct command *const *table, const char *name)
+/* Of a short name, two wrong letters leave nothing to tell it by. */
+static bool is_near(const char *name, const char *known)
 {
-	for (; *table; table++)
-		if (text_equal((*table)->name, name))
-			return *table;
-	return NULL;
+	return text_distance(name, known) <= (strlen(known) > 4 ? 2 : 1);
 }
 
-static int unknown_command(const struct command *const *table, const char *parent, const char *name,
-			   struct error *err)
+static int unknown_command(const struct command *const *table, const struct command *parent,
+			   const char *name, struct error *err)
 {
+	const char *above = parent ? parent->name : "", *space = parent ? " " : "";
 	const char *best = NULL;
-	size_t best_distance = 3;
 
-	for (; *table; table++) {
-		size_t distance = text_distance(name, (*table)->name);
-
-		if (distance < best_distance) {
-			best_distance = distance;
+	for (; *table; table++)
+		if (is_near(name, (*table)->name) &&
+		    (!best || text_distance(name, (*table)->name) < text_distance(name, best)))
 			best = (*table)->name;
-		}
-	}
-	error_set(err, EX_USAGE, "unknown command '%s%s%s'", parent ? parent : "",
-		  parent ? " " : "", name);
-	if (best && best_distance < strlen(best))
-		return error_hint(err, "did you mean 'migrant %s%s%s'?", parent ? parent : "",
-				  parent ? " " : "", best);
-	return usage_error(err, NULL);
+	error_set(err, EX_USAGE, "unknown command '%s%s%s'", above, space, name);
+	if (best)
+		return error_hint(err, "did you mean 'migrant %s%s%s'?", above, space, best);
+	return usage_error(err, parent);
 }
 
 static int enter_command(struct parse *parse, const char *name, struct error *err)
@@ -277,8 +298,7 @@ static int enter_command(struct parse *parse, const char *name, struct error *er
 	const struct command *command = find_command(table, name);
 
 	if (!command)
-		return unknown_command(table, parse->command ? parse->command->name : NULL, name,
-				       err);
+		return unknown_command(table, parse->command, name, err);
 	parse->command = command;
 	parse->invocation.command = command;
 	free(parse->invocation.values);
@@ -326,6 +346,8 @@ static int parse_arguments(struct parse *parse, const char *const *argv, struct 
 		} else if (text[0] == '-' && text[1]) {
 			if (parse_short(parse, argv, &at, err) < 0)
 				return -1;
+		} else if (expects_command && !parse->command && text_equal(text, "help")) {
+			parse->help = true; /* as --help, which goes before a command as well */
 		} else if (expects_command) {
 			if (enter_command(parse, text, err) < 0)
 				return -1;
@@ -369,23 +391,13 @@ static void print_table(const struct command *const *table)
 	}
 }
 
-static const char *parent_name(const struct command *command)
-{
-	for (const struct command *const *table = commands; *table; table++)
-		if ((*table)->subcommands &&
-		    find_command((*table)->subcommands, command->name) == command)
-			return (*table)->name;
-	return NULL;
-}
-
 static void print_command_help(const struct command *command)
 {
-	const char *parent = parent_name(command);
+	_cleanup_free_ char *path = command_path(command);
 
-	printf("usage: migrant %s%s%s%s%s%s\n\n%s\n", parent ? parent : "", parent ? " " : "",
-	       command->name, command->subcommands ? " COMMAND" : " [OPTIONS]",
-	       command->operands ? " " : "", command->operands ? command->operands : "",
-	       command->summary);
+	printf("usage: migrant %s%s%s%s\n\n%s\n", path,
+	       command->subcommands ? " COMMAND" : " [OPTIONS]", command->operands ? " " : "",
+	       command->operands ? command->operands : "", command->summary);
 	if (command->details)
 		printf("\n%s", command->details);
 	if (command->subcommands)
@@ -414,15 +426,16 @@ static void print_help(const struct command *command)
 static int check_operands(const struct parse *parse, struct error *err)
 {
 	const struct command *command = parse->command;
+	_cleanup_free_ char *path = command_path(command);
 	int count = (int)parse->operand_count;
 
 	if (count < command->operands_min) {
-		error_set(err, EX_USAGE, "'migrant %s' needs %s", command->name,
+		error_set(err, EX_USAGE, "'migrant %s' needs %s", path,
 			  command->operands ? command->operands : "an operand");
 		return usage_error(err, command);
 	}
 	if (command->operands_max >= 0 && count > command->operands_max) {
-		error_set(err, EX_USAGE, "'migrant %s' does not take '%s'", command->name,
+		error_set(err, EX_USAGE, "'migrant %s' does not take '%s'", path,
 			  parse->operands[command->operands_max]);
 		return usage_error(err, command);
 	}

@@ -81,6 +81,13 @@ def command_names(migrant):
     ([], "no command given", "migrant --help lists the commands"),
     (["vlaidate"], "unknown command 'vlaidate'", "did you mean 'migrant validate'?"),
     (["frobnicate"], "unknown command 'frobnicate'", "migrant --help lists the commands"),
+    (["bogus"], "unknown command 'bogus'", "migrant --help lists the commands"),
+    (["policy", "check"], "unknown command 'policy check'", "migrant policy --help lists its commands"),
+    (["box", "lst"], "unknown command 'box lst'", "did you mean 'migrant box list'?"),
+    (["snapshot"], "'migrant snapshot' needs a command", "migrant snapshot --help lists its commands"),
+    (["box", "add"], "'migrant box add' needs NAME|FILE|URL", "migrant box add --help shows the options"),
+    (["snapshot", "restore", "a", "b"], "'migrant snapshot restore' does not take 'b'", "migrant snapshot restore --help"),
+    (["snapshot", "list", "--bogus"], "unknown option '--bogus'", "migrant snapshot list --help shows the options"),
     (["--frobnicate"], "unknown option '--frobnicate'", "migrant --help lists the commands"),
     (["validate", "--json"], "unknown option '--json'", "migrant validate --help shows the options"),
     (["ssh", "--forward-agnet"], "unknown option '--forward-agnet'", "did you mean '--forward-agent'?"),
@@ -153,6 +160,14 @@ def test_help_goes_to_stdout(migrant):
         outcome = migrant(*arguments)
         assert (outcome.status, outcome.err) == (0, ""), outcome
         assert outcome.out.startswith("usage: migrant"), outcome
+
+
+def test_help_is_a_command_as_well(migrant):
+    for words in ([], ["up"], ["snapshot"], ["box", "add"]):
+        outcome = migrant("help", *words)
+        assert (outcome.status, outcome.err) == (0, ""), outcome
+        assert outcome.out == migrant(*words, "--help").out
+    fails(migrant("help", "vlaidate"), USAGE, "did you mean 'migrant validate'?")
 
 
 def test_every_command_explains_itself(migrant, tmp_path):
