@@ -48,6 +48,14 @@ static int open_target(const char *target, struct unpack *unpack, int *ret_top, 
 	return *ret_top < 0 ? -1 : 0;
 }
 
+/* Whatever the user's own shell is. */
+static char *for_any_shell(const char *script)
+{
+	_cleanup_free_ char *quoted = text_shell_quote(script);
+
+	return text_format("exec sh -c %s", quoted);
+}
+
 static int from_guest(const struct guest_access *access, const char *source, const char *target,
 		      const struct copy_limits *limits, struct error *err)
 {
@@ -56,10 +64,11 @@ static int from_guest(const struct guest_access *access, const char *source, con
 	_cleanup_free_ char *quoted_root = text_shell_quote(root);
 	_cleanup_free_ char *quoted_parent = text_shell_quote(parent);
 	_cleanup_free_ char *name = NULL;
-	_cleanup_free_ char *command =
+	_cleanup_free_ char *script =
 		text_format("LC_ALL=C exec tar --create --file=- --format=posix --hard-dereference "
 			    "--directory=%s -- %s",
 			    quoted_parent, quoted_root);
+	_cleanup_free_ char *command = for_any_shell(script);
 	_cleanup_unpack_ struct unpack unpack = UNPACK_INIT;
 	_cleanup_strbuf_ struct strbuf errors = STRBUF_INIT;
 	_cleanup_close_ int top = -1;
@@ -100,7 +109,6 @@ static char *unpack_command(const char *target, const char *name)
 {
 	_cleanup_free_ char *quoted_target = text_shell_quote(target);
 	_cleanup_free_ char *quoted_name = text_shell_quote(name);
-	_cleanup_free_ char *quoted = NULL;
 	_cleanup_free_ char *script = text_format(
 		"export LC_ALL=C; target=%s; name=%s; "
 		"unpack() { tar --extract --file=- --no-same-owner --directory=\"$1\"; }; "
@@ -113,8 +121,7 @@ static char *unpack_command(const char *target, const char *name)
 		"mv -T -- \"$from\" \"$target\"; status=$?; rm -rf -- \"$new\"; exit $status",
 		quoted_target, quoted_name);
 
-	quoted = text_shell_quote(script); /* whatever the user's own shell is */
-	return text_format("exec sh -c %s", quoted);
+	return for_any_shell(script);
 }
 
 static int to_guest(const struct guest_access *access, const char *source, const char *target,

@@ -230,6 +230,8 @@ static int check_usage(const struct invocation *invocation, struct error *err)
 	}
 	if (option_flag(invocation, "dry-run") && !option_flag(invocation, "prune"))
 		return error_set(err, EX_USAGE, "--dry-run goes with --prune");
+	if (option_flag(invocation, "force") && !option_flag(invocation, "prune") && !deleted)
+		return error_set(err, EX_USAGE, "--force goes with --prune and --delete");
 	return check_id(adopted, err) < 0 ? -1 : check_id(deleted, err);
 }
 

@@ -221,7 +221,7 @@ static void end_modes(struct filter *filter, const struct csi *csi, struct strbu
 	for (size_t i = 0; i < csi->count; i++) {
 		int entry = sequence_find_mode(csi->prefix, csi->numbers[i]);
 
-		if (entry < 0 || sequences[entry].verdict != SEQUENCE_PASSES || csi->has_parts) {
+		if (!may_pass(filter, entry) || csi->has_parts) {
 			filter->dropped++;
 			continue;
 		}

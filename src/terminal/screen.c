@@ -44,7 +44,8 @@ bool screen_is_ascii(void)
 /* What a guest may have switched on is off again, as far as that is known without a look. */
 static void on_fatal(int number)
 {
-	static const char off[] = "\033[?1000l\033[?1002l\033[?1003l\033[?2004l\033[?25h\033[m\r\n";
+	static const char off[] = "\033[?9l\033[?1000l\033[?1002l\033[?1003l\033[?1004l\033[?1006l"
+				  "\033[?1015l\033[?2004l\033[?25h\033[m\r\n";
 
 	if (is_raw) {
 		tcsetattr(STDIN_FILENO, TCSANOW, &before);

@@ -37,6 +37,9 @@
 	CSI(before, between, last, text, because, .verdict = SEQUENCE_DROPPED)
 #define MODE(which, because, back) \
 	{.kind = SEQUENCE_MODE, .prefix = '?', .number = (which), .shown = "`CSI ? " #which " h`, `l`", .why = (because), .undo = (back)}
+#define REPORTS(which, because, back) /* what is typed then is no key of the user's */ \
+	{.kind = SEQUENCE_MODE, .prefix = '?', .number = (which), .asks = true, .shown = "`CSI ? " #which " h`, `l`", .why = (because), \
+	 .undo = (back)}
 #define NO_MODE(which, because) \
 	{.kind = SEQUENCE_MODE, .verdict = SEQUENCE_DROPPED, .prefix = '?', .number = (which), \
 	 .shown = "`CSI ? " #which " h`, `l`", .why = (because)}
@@ -131,16 +134,16 @@ const struct sequence sequences[] = {
 	MODE(5, "the screen in reverse", "\033[?5l"),
 	MODE(6, "the cursor counts from the part that scrolls", "\033[?6l"),
 	MODE(7, "lines wrap", "\033[?7h"),
-	MODE(9, "reports of the mouse", "\033[?9l"),
+	REPORTS(9, "reports of the mouse", "\033[?9l"),
 	MODE(12, "the cursor blinks", NULL),
 	MODE(25, "the cursor shows", "\033[?25h"),
 	MODE(47, "the other screen", "\033[?47l"),
 	MODE(66, "what the keypad sends", "\033[?66l"),
 	MODE(69, "margins left and right", "\033[?69l"),
-	MODE(1000, "reports of the mouse", "\033[?1000l"),
-	MODE(1002, "reports of the mouse", "\033[?1002l"),
-	MODE(1003, "reports of the mouse", "\033[?1003l"),
-	MODE(1004, "reports of the focus", "\033[?1004l"),
+	REPORTS(1000, "reports of the mouse", "\033[?1000l"),
+	REPORTS(1002, "reports of the mouse", "\033[?1002l"),
+	REPORTS(1003, "reports of the mouse", "\033[?1003l"),
+	REPORTS(1004, "reports of the focus", "\033[?1004l"),
 	MODE(1005, "the form of the mouse's reports", "\033[?1005l"),
 	MODE(1006, "the form of the mouse's reports", "\033[?1006l"),
 	MODE(1007, "the wheel as cursor keys on the other screen", NULL),

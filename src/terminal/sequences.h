@@ -43,7 +43,7 @@ struct sequence {
 	uint8_t least, most;
 	uint32_t first_low, first_high, rest_high;
 	const char *only;    /* OSC: the one text that it may have, or NULL */
-	bool asks;	     /* the terminal types an answer */
+	bool asks;	     /* the terminal types an answer, or reports */
 	bool has_parts;	     /* parameters may have parts, with colons (ISO 8613-6) */
 	const char *prepare; /* what goes before the first, or NULL */
 	const char *undo;    /* what takes its effect back when the guest is left, or NULL */

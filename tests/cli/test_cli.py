@@ -140,6 +140,7 @@ def command_names(migrant):
     (["cp", ":a", "agent:b"], "one of the two is in the guest and begins with ':' or 'NAME:'", "migrant cp :notes.txt ."),
     (["cp", "./agent:a", "X:b"], "one of the two is in the guest and begins with ':' or 'NAME:'", "migrant cp :notes.txt ."),
     (["storage", "--dry-run"], "--dry-run goes with --prune", ""),
+    (["storage", "-f"], "--force goes with --prune and --delete", ""),
     (["storage", "--json", "--prune"], "--json, --prune, --verify, --adopt and --delete exclude each other",
      "migrant storage --help"),
     (["cp", ":a"], "'migrant cp' needs SRC DST", "migrant cp --help"),

@@ -234,9 +234,10 @@ static void test_what_reaches_beyond_does_not(void **state)
 /* Where nobody could read the answer; all that draws passes as ever. */
 static void test_questions_that_nobody_waits_for(void **state)
 {
-	static const char *const questions[] = {"\033[6n",	  "\033[c",	  "\033[>c",
-						"\033[?u",	  "\033[?2026$p", "\033]11;?\a",
-						"\033]10;?\033\\"};
+	static const char *const questions[] = {"\033[6n",	   "\033[c",	   "\033[>c",
+						"\033[?u",	   "\033[?2026$p", "\033]11;?\a",
+						"\033]10;?\033\\", "\033[?1000h",  "\033[?1003h",
+						"\033[?1004h",	   "\033[?9h"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(questions); i++) {
