@@ -56,4 +56,14 @@ bool disks_are_forked(const struct definition *definition);
 /* EXIT_STATE unless the sandbox exists and has been up. */
 MUST_CHECK int disks_require_made(const struct project *project, struct error *err);
 
+/*
+ * Disks that a destroyed sandbox has left, because forks needed them, and that nobody needs any
+ * more: a command that was killed after its fork had joined its layers has not deleted them. Those
+ * which lie over each other are all named. The caller frees with free_list().
+ */
+MUST_CHECK int disks_find_orphans(virStoragePoolPtr pool, char ***ret_names, struct error *err);
+
+/* Deletes those of @names that are orphans still. Needs LOCK_DISKS. */
+MUST_CHECK int disks_delete_orphans(virStoragePoolPtr pool, char *const *names, struct error *err);
+
 #endif

@@ -7,7 +7,9 @@
 
 #include <libvirt/virterror.h>
 
+#include "base/log.h"
 #include "base/text.h"
+#include "box/installed.h"
 #include "hook/disks.h"
 
 /*
@@ -86,4 +88,74 @@ int disks_delete(virStoragePoolPtr pool, const char *uuid, char *const *layers,
 	if (tree_load(pool, &tree, err) < 0 || delete_own(pool, &tree, uuid, ret_kept, err) < 0)
 		return -1;
 	return disks_delete_foreign(pool, &tree, uuid, layers, err);
+}
+
+/* The next one, top down: what lies below it is one when it has been forgotten. */
+static const char *find_orphan(virConnectPtr connection, const struct tree *tree)
+{
+	for (size_t i = 0; i < tree->count; i++) {
+		const char *name = tree->items[i].name;
+
+		if (disk_name_parse(name, NULL, NULL) && !tree_child(tree, name) &&
+		    !has_sandbox(connection, name))
+			return name;
+	}
+	return NULL;
+}
+
+int disks_find_orphans(virStoragePoolPtr pool, char ***ret_names, struct error *err)
+{
+	_cleanup_list_ char **names = xcalloc(1, sizeof(*names));
+	_cleanup_tree_ struct tree tree = {0};
+	const char *name;
+	size_t count = 0;
+
+	if (tree_load(pool, &tree, err) < 0)
+		return -1;
+	while ((name = find_orphan(virStoragePoolGetConnect(pool), &tree))) {
+		disks_list_add(&names, &count, name);
+		tree_forget(&tree, name);
+	}
+	*ret_names = take_ptr(names);
+	return 0;
+}
+
+/* Also whoever's definition names it, whatever the disks may say: a guest's QEMU can write those.
+ */
+static int is_orphan(virStoragePoolPtr pool, const struct tree *tree, const char *name,
+		     bool *ret_is, struct error *err)
+{
+	virConnectPtr connection = virStoragePoolGetConnect(pool);
+	_cleanup_list_ char **users = NULL;
+
+	*ret_is = false;
+	if (!tree_find(tree, name) || tree_child(tree, name) || has_sandbox(connection, name))
+		return 0;
+	if (box_users(connection, pool, name, &users, err) < 0)
+		return -1;
+	if (users[0])
+		log_info("%s is in use by %s", name, users[0]);
+	*ret_is = !users[0];
+	return 0;
+}
+
+int disks_delete_orphans(virStoragePoolPtr pool, char *const *names, struct error *err)
+{
+	_cleanup_tree_ struct tree tree = {0};
+
+	if (tree_load(pool, &tree, err) < 0)
+		return -1;
+	for (; *names; names++) {
+		bool is = false;
+
+		if (is_orphan(pool, &tree, *names, &is, err) < 0)
+			return -1;
+		if (!is)
+			continue;
+		if (pool_delete(pool, *names, err) < 0)
+			return -1;
+		log_step("deleted %s", *names);
+		tree_forget(&tree, *names);
+	}
+	return 0;
 }

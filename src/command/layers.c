@@ -12,6 +12,8 @@
 #include "base/strbuf.h"
 #include "base/text.h"
 #include "box/installed.h"
+#include "command/disks.h"
+#include "command/lock.h"
 #include "domain/libvirt.h"
 
 #define SHOWN_CHARS 12 /* of a key, for people */
@@ -22,6 +24,7 @@ void layers_done(struct layers *layers)
 		free_list(layers->users[i]);
 	free(layers->users);
 	free_list(layers->leftovers);
+	free_list(layers->orphans);
 	layer_list_done(&layers->list);
 	cleanup_pool(&layers->pool);
 	cleanup_connection(&layers->connection);
@@ -72,7 +75,8 @@ int layers_load(struct layers *ret_layers, struct error *err)
 		cleanup_connection(&layers.connection);
 		layers.connection = NULL;
 	} else if (layer_list_load(layers.pool, &layers.list, err) < 0 ||
-		   find_users(&layers, err) < 0 || find_leftovers(&layers, err) < 0) {
+		   find_users(&layers, err) < 0 || find_leftovers(&layers, err) < 0 ||
+		   disks_find_orphans(layers.pool, &layers.orphans, err) < 0) {
 		return -1;
 	}
 	*ret_layers = layers;
@@ -155,6 +159,8 @@ size_t layers_count_needless(const struct layers *layers)
 		count += is_needless(layers, i);
 	for (char **name = layers->leftovers; name && *name; name++)
 		count++;
+	for (char **name = layers->orphans; name && *name; name++)
+		count++;
 	return count;
 }
 
@@ -170,6 +176,8 @@ void layers_say_needless(const struct layers *layers)
 	}
 	for (char **name = layers->leftovers; name && *name; name++)
 		log_info("%s, which no layer consists of", *name);
+	for (char **name = layers->orphans; name && *name; name++)
+		log_info("%s, whose sandbox has gone", *name);
 }
 
 /* Somebody may have started from it, or made it anew, while the question was asked. */
@@ -197,6 +205,18 @@ static int delete_unused(const struct layers *layers, const struct layer *layer,
 	return 0;
 }
 
+/* What was asked about, and is still nobody's. */
+static int delete_orphans(const struct layers *layers, struct error *err)
+{
+	_cleanup_close_ int lock = -1;
+
+	if (!layers->orphans || !layers->orphans[0])
+		return 0;
+	if (lock_name(LOCK_DISKS, LOCK_SECONDS, &lock, err) < 0)
+		return -1;
+	return disks_delete_orphans(layers->pool, layers->orphans, err);
+}
+
 int layers_prune(const struct layers *layers, struct error *err)
 {
 	for (size_t i = 0; i < layers->list.count; i++)
@@ -208,7 +228,7 @@ int layers_prune(const struct layers *layers, struct error *err)
 			return -1;
 		log_step("deleted %s", *name);
 	}
-	return 0;
+	return delete_orphans(layers, err);
 }
 
 int layers_verify(const struct layers *layers, struct error *err)

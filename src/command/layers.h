@@ -15,6 +15,7 @@ struct layers {
 	struct layer_list list;
 	char ***users;	  /* for each of the list: names, NULL-terminated */
 	char **leftovers; /* volumes of no layer, without users */
+	char **orphans;	  /* disks of sandboxes that have gone, which nothing lies over */
 };
 
 #define _cleanup_layers_ _cleanup_(layers_done)
@@ -28,7 +29,8 @@ MUST_CHECK int layers_load(struct layers *ret_layers, struct error *err);
 json_object *layers_json(const struct layers *layers);
 void layers_print(const struct layers *layers);
 
-/* Those of the caller's that nobody lies over, and leftovers: how many, which, away with them. */
+/* Those of the caller's that nobody lies over, leftovers and orphans: how many, which, away with
+ * them. */
 size_t layers_count_needless(const struct layers *layers);
 void layers_say_needless(const struct layers *layers);
 MUST_CHECK int layers_prune(const struct layers *layers, struct error *err);

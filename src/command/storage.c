@@ -177,9 +177,10 @@ static int prune_layers(const struct invocation *invocation, const struct layers
 	layers_say_needless(layers);
 	if (option_flag(invocation, "dry-run"))
 		return 0;
-	question = text_format("Delete %zu layer%s? The next 'up' from these inputs takes its "
-			       "full time again.",
-			       count, count == 1 ? "" : "s");
+	question =
+		text_format("Delete %zu volume%s? The next 'up' from the inputs of a layer takes "
+			    "its full time again.",
+			    count, count == 1 ? "" : "s");
 	if (!option_flag(invocation, "force"))
 		answer = ask_user(question, "migrant storage --prune -f", err);
 	return answer <= 0 ? answer : layers_prune(layers, err);

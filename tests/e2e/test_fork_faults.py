@@ -164,6 +164,23 @@ def test_the_origin_is_free_while_forks_boot(origin):
     assert origin.needed() == origin.disks()
 
 
+def test_prune_takes_disks_of_nobody(origin):
+    """A command that was killed when its sandbox had joined disks of one that has gone has left them."""
+    gone = "disk-5b6f2f0e-51a9-4a57-9b3d-0d6d4a0c7e11"
+    origin.done("snapshot", "save", "before")
+    kept = origin.disks()
+    make = "qemu-img create -q -f qcow2"
+    origin.lab.host.sh(f"cd {POOL} && {make} {gone}.qcow2 1M && {make} -F qcow2 -b {POOL}/{gone}.qcow2 {gone}-2.qcow2")
+    dry = origin.done("storage", "--prune", "--dry-run").stderr
+    assert f"{gone}.qcow2, whose sandbox has gone" in dry and f"{gone}-2.qcow2, whose sandbox has gone" in dry, dry
+    assert not any(name in dry for name in kept), dry
+    assert len(origin.disks() - kept) == 2
+    said = origin.done("storage", "--prune", "-f").stderr
+    assert said.index(f"deleted {gone}-2.qcow2") < said.index(f"deleted {gone}.qcow2"), said
+    assert origin.disks() == kept == origin.needed()
+    origin.done("snapshot", "delete", "before")
+
+
 # -- families ----------------------------------------------------------------------------------------------
 
 
