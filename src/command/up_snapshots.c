@@ -92,7 +92,8 @@ int up_keep_now(struct up *up, struct error *err)
 
 	(void)err;
 	if (disks_save(&up->project, SNAPSHOT_UP, NULL, false, &why) < 0)
-		log_warning("the state after 'up' is not kept, 'migrant reset' will not work: %s",
+		log_warning("the state after 'up' is not kept, so 'migrant reset' has none until "
+			    "the next 'migrant up': %s",
 			    why.message);
 	return 0;
 }
