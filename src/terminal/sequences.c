@@ -92,7 +92,7 @@ const struct sequence sequences[] = {
 	CSI(0, 0, "J", "`CSI 0`, `1`, `2 J`", "erases on the screen; `3`, which empties the scroll-back, is dropped: what was there before the guest is not its own",
 	    .most = 1, .first_high = 2),
 	CSI(0, 0, "K", "`CSI … K`", "erases in the line", .most = 1, .first_high = 2),
-	CSI(0, 0, "@LMPSTX", "`CSI … @`, `L`, `M`, `P`, `S`, `T`, `X`", "inserts, deletes, scrolls, erases", .most = 1, .first_high = ANY),
+	CSI(0, 0, "@LMPSTX", "`CSI … @`, `L`, `M`, `P`, `S`, `T`, `X`", "inserts, deletes, scrolls, erases, at most 9999 of them", .most = 1, .first_high = 9999),
 	CSI(0, 0, "b", "`CSI … b`", "repeats a character, at most 9999 times", .most = 1, .first_high = 9999),
 	CSI(0, 0, "g", "`CSI … g`", "tab stops", .most = 1, .first_high = 3),
 	CSI(0, 0, "m", "`CSI … m`", "colour and weight of text (SGR)", .has_parts = true, .most = 64, .first_high = ANY, .rest_high = ANY,
