@@ -142,8 +142,15 @@ UserStopDelaySec=infinity
 CONF
 
 # --- boot: the root file system is the whole disk, writable from the beginning ---------------------
-# How it is mounted stands on the kernel's command line, what an error does to it in its superblock (image.sh).
-: >"$root/etc/fstab"
+# Nothing has to be mounted anew then; a Migrantfile's own command line may say `ro`. What an error does to it stands
+# in its superblock as well (image.sh).
+write etc/fstab <<'CONF'
+/dev/vda / ext4 errors=remount-ro 0 0
+CONF
+write etc/systemd/system/systemd-remount-fs.service.d/migrant.conf <<'CONF'
+[Unit]
+ConditionKernelCommandLine=ro
+CONF
 
 # --- time: a boot under emulation pays for every process ----------------------------------------
 # Timers that a machine of a few hours does not need; screens, pstore, kernel interfaces that somebody
@@ -151,7 +158,7 @@ CONF
 # cloud-init's middle stage, whose modules run in the first one here.
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
 	e2scrub_reap.service fstrim.timer getty@tty1.service systemd-networkd-wait-online.service \
-	systemd-network-generator.service systemd-pstore.service systemd-binfmt.service systemd-remount-fs.service \
+	systemd-network-generator.service systemd-pstore.service systemd-binfmt.service \
 	proc-sys-fs-binfmt_misc.automount sys-kernel-debug.mount sys-kernel-tracing.mount \
 	sys-kernel-config.mount sys-fs-fuse-connections.mount dev-hugepages.mount dev-mqueue.mount \
 	modprobe@configfs.service modprobe@dm_mod.service modprobe@drm.service \
