@@ -356,39 +356,36 @@ static void test_another_character_set_gets_ascii(void **state)
 	assert_string_equal(title, "");
 }
 
-static void test_what_would_stay_is_undone(void **state)
+/* What the filter puts out when the guest is left after @text; once. */
+static void expect_at_end(const char *text, const char *undone)
 {
-	static const char text[] = "\033[?1049h\033[?1000h\033[31m\033]0;x\a\033[?25l\016\xe4";
 	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
 	struct filter filter;
 
-	(void)state;
 	filter_init(&filter, false);
 	filter_add(&filter, text, strlen(text), &out);
 	strbuf_truncate(&out, 0);
 	filter_end(&filter, &out);
-	assert_string_equal(strbuf_text(&out),
-			    REPLACED "\033[23;0t\033[?1049l\033[?1000l\033[?25h\033[m\017");
+	assert_string_equal(strbuf_text(&out), undone);
 	strbuf_truncate(&out, 0);
-	filter_end(&filter, &out); /* once */
+	filter_end(&filter, &out);
 	assert_string_equal(strbuf_text(&out), "");
+}
+
+static void test_what_would_stay_is_undone(void **state)
+{
+	(void)state;
+	expect_at_end("\033[?1049h\033[?1000h\033[31m\033]0;x\a\033[?25l\016\xe4",
+		      REPLACED "\033[23;0t\033[?1049l\033[?1000l\033[?25h\033[m\017");
 }
 
 /* A full-screen program that was cut off has set the keys of the other screen, not of this one. */
 static void test_keys_are_as_before_on_both_screens(void **state)
 {
-	static const char text[] = "\033[?1049h\033[>1u\033[=3u";
-	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
-	struct filter filter;
-
 	(void)state;
-	filter_init(&filter, false);
-	filter_add(&filter, text, strlen(text), &out);
-	strbuf_truncate(&out, 0);
-	filter_end(&filter, &out);
-	assert_string_equal(strbuf_text(&out), "\033[?1049l"
-					       "\033[=0u\033[?1049h\033[=0u\033[?1049l"
-					       "\033[<99u\033[?1049h\033[<99u\033[?1049l");
+	expect_at_end("\033[?1049h\033[>1u\033[=3u", "\033[?1049l"
+						     "\033[=0u\033[?1049h\033[=0u\033[?1049l"
+						     "\033[<99u\033[?1049h\033[<99u\033[?1049l");
 }
 
 /* Cut anywhere, the same comes out. */
